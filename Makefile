@@ -1,0 +1,52 @@
+# `make` alone lists the targets. Python 3.11 is all that is needed.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev check test test-real lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found); give its path with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.installed-dev ## install everything into .venv, from the locked lists
+
+demo: $(VENV)/.installed ## a month of sample data end to end, no token needed
+	$(BIN)/smi demo
+
+dev: $(VENV)/.installed ## sandbox and Dagster UI together, on the demo lake (Ctrl-C stops both)
+	exec $(BIN)/smi dev
+
+check: setup ## ruff, types, import contracts (seconds)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo > .import-linter.log 2>&1 || { cat .import-linter.log; rm -f .import-linter.log; exit 1; }
+	@rm -f .import-linter.log
+
+test: check ## check, then every test with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-real: setup ## every month of the recorded posts in ../shared/realdata (long)
+	$(BIN)/python -m pytest -m real
+
+lock: ## write the locked lists anew (needs uv)
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml -o requirements.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove .venv and caches; lakes stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

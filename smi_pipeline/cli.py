@@ -1,0 +1,426 @@
+"""`smi`: the pipeline from a terminal. Runs the same Dagster jobs as the UI, so both share one history.
+
+Exit codes: 0 done, 1 failed with one clear line, 2 wrong usage, 3 deferred with the time of resumption.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range
+from smi_pipeline.registry.load import RegistryError
+from smi_pipeline.settings import BUNDLED_SAMPLE, PROJECT, Settings, settings
+
+if TYPE_CHECKING:
+    from smi_pipeline.defs.launch import Ended, Goal, Launcher
+    from smi_pipeline.registry.models import Platform
+    from smi_pipeline.sandbox.process import SandboxProcess
+
+app = typer.Typer(
+    name="smi",
+    help="Measures every month how organisations communicate on five overseas platforms.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+sandbox_app = typer.Typer(help="The local server that speaks the five APIs.", no_args_is_help=True)
+registry_app = typer.Typer(help="Who is measured: check a registry folder, or make one.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(registry_app, name="registry")
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+DEMO_MONTHS = ("2025-04", "2025-05")
+DEV_CLOCK = "2025-06-10T06:00:00+08:00"
+
+
+class To(StrEnum):
+    """How far a run goes."""
+
+    METRICS = "metrics"
+    INDEX = "index"
+    REPORT = "report"
+
+
+class Asked(StrEnum):
+    """A platform to restrict a run to."""
+
+    FACEBOOK = "facebook"
+    X = "x"
+    INSTAGRAM = "instagram"
+    YOUTUBE = "youtube"
+    TIKTOK = "tiktok"
+
+
+MonthArgument = Annotated[str, typer.Argument(metavar="MONTH", help="A month as YYYY-MM.")]
+PlatformOption = Annotated[list[Asked] | None, typer.Option("--platform", help="Only this platform; may be repeated.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Collect anew even where the cut is there already.")]
+ToOption = Annotated[To, typer.Option("--to", help="How far to go.")]
+SandboxOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--sandbox",
+        metavar="[DATASET]",
+        help="Start the sandbox and ask it, not the real services: a data set directory, else the bundled sample.",
+    ),
+]
+
+
+@app.callback()
+def options(
+    lake: Annotated[Path | None, typer.Option(help="Folder of the lake (also SMI_LAKE).")] = None,
+    registry: Annotated[Path | None, typer.Option(help="Folder of the registry (also SMI_REGISTRY).")] = None,
+) -> None:
+    """Read the options every command shares; the environment carries them to whatever a command starts."""
+    for name, value in (("SMI_LAKE", lake), ("SMI_REGISTRY", registry)):
+        if value is not None:
+            os.environ[name] = str(value)
+
+
+@app.command()
+def demo() -> None:
+    """Two months of the bundled sample, end to end, without any token."""
+    with _sandbox(BUNDLED_SAMPLE) as server:
+        first, last = (Month.parse(key) for key in DEMO_MONTHS)
+        _backfill(_partition_range(first, last), "report", (), server, force=False)
+    _print_top(last)
+
+
+@app.command()
+def collect(
+    month: MonthArgument, platform: PlatformOption = None, force: ForceOption = False, sandbox: SandboxOption = None
+) -> None:
+    """Ask the platforms about a month and keep what they say."""
+    with _sandbox(sandbox) as server:
+        [one] = _partition_range(_month(month), _month(month))
+        _collect(_launcher(), one, _platforms(platform), server, force=force)
+    out.print(f"{one} is collected in {settings().lake}; next: smi run {one}")
+
+
+@app.command()
+def run(
+    month: MonthArgument,
+    to: ToOption = To.REPORT,
+    platform: PlatformOption = None,
+    force: ForceOption = False,
+    sandbox: SandboxOption = None,
+) -> None:
+    """Collect a month, unless it is there, and derive it up to the report."""
+    with _sandbox(sandbox) as server:
+        months = _partition_range(_month(month), _month(month))
+        _backfill(months, to.value, _platforms(platform), server, force=force)
+    if to is To.REPORT:
+        _print_top(months[-1])
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Argument(metavar="FROM", help="First month, YYYY-MM.")],
+    last: Annotated[str, typer.Argument(metavar="TO", help="Last month, YYYY-MM.")],
+    to: ToOption = To.REPORT,
+    platform: PlatformOption = None,
+    force: ForceOption = False,
+    sandbox: SandboxOption = None,
+) -> None:
+    """Collect and derive a range of months. Broken off, it goes on where it was."""
+    with _sandbox(sandbox) as server:
+        months = _partition_range(_month(first), _month(last))
+        _backfill(months, to.value, _platforms(platform), server, force=force)
+    out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
+
+
+@app.command()
+def report(month: MonthArgument) -> None:
+    """Write a derived month's report files again."""
+    [one] = _partition_range(_month(month), _month(month))
+    _finish(_launcher().report(one))
+    _print_top(one)
+
+
+@app.command()
+def status() -> None:
+    """What is collected, derived and reported, month by month."""
+    from smi_pipeline.status import status_table  # noqa: PLC0415
+
+    out.print(status_table(_existing_lake()))
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Like index.composite.")],
+    month: Annotated[str | None, typer.Option(help="Only this month.")] = None,
+    format_: Annotated[Literal["csv", "parquet", "json"], typer.Option("--format")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; standard output when not given.")
+    ] = None,
+) -> None:
+    """Write any table or view of the lake to a file, or to standard output."""
+    from smi_pipeline.lake.export import export_table  # noqa: PLC0415
+
+    data = export_table(_existing_lake(), table, None if month is None else _month(month), format_)
+    if output is None:
+        sys.stdout.buffer.write(data)
+    else:
+        output.write_bytes(data)
+
+
+@app.command()
+def doctor() -> None:
+    """Check versions, extensions, the lake, the disk, the registry, and each credential with one cheap call."""
+    from smi_pipeline.doctor import examine  # noqa: PLC0415
+
+    bad = 0
+    for finding in examine(settings()):
+        mark = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}[finding.verdict]
+        out.print(f"{mark} {finding.subject}: ", end="")
+        out.print(finding.text, markup=False)
+        bad += finding.verdict == "bad"
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    dataset: Annotated[Path, typer.Option(help="Data set the sandbox serves.")] = BUNDLED_SAMPLE,
+    now: Annotated[str, typer.Option(help="The sandbox's clock at the start.")] = DEV_CLOCK,
+) -> None:
+    """Sandbox and Dagster UI together, on the demo lake. Ctrl-C stops both."""
+    from smi_pipeline.dev import serve  # noqa: PLC0415
+
+    with _sandbox(dataset, now=_instant(now)):
+        raise typer.Exit(serve(settings(), port))
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    dataset: Annotated[Path, typer.Option(help="Data set directory.")] = BUNDLED_SAMPLE,
+    now: Annotated[str | None, typer.Option(metavar="INSTANT", help="The clock at the start.")] = None,
+    port: Annotated[int, typer.Option(help="0 for a free one.")] = 8700,
+) -> NoReturn:
+    """Serve a data set as the five platforms would have, on loopback."""
+    arguments = ["--dataset", str(dataset), "--port", str(port), *(() if now is None else ("--now", now))]
+    os.execv(sys.executable, [sys.executable, "-m", "smi_pipeline.sandbox", *arguments])  # noqa: S606
+
+
+@registry_app.command("check")
+def registry_check(folder: Annotated[Path, typer.Argument(help="Folder with cities.csv and accounts.csv.")]) -> None:
+    """Read a registry folder and name everything that is wrong with it."""
+    from smi_pipeline.registry.load import read_registry  # noqa: PLC0415
+
+    read = read_registry(folder)
+    out.print(f"{folder}: {len(read.cities)} cities and {len(read.accounts)} accounts, all well-formed")
+
+
+@registry_app.command("from-dataset")
+def registry_from_dataset(
+    dataset: Annotated[Path, typer.Argument(help="Data set directory in the neutral format.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
+) -> None:
+    """Make a registry of a data set's accounts: one entity an account."""
+    from smi_pipeline.registry.template import from_dataset  # noqa: PLC0415
+
+    count = from_dataset(dataset, folder)
+    out.print(f"{folder}: {count} accounts of {dataset}")
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one line on standard error and the documented exit code."""
+    sys.argv[1:] = _with_sandbox_value(sys.argv[1:])
+    try:
+        app()
+    except (LakeError, RegistryError) as error:
+        _fail(str(error))
+    except ValidationError as error:
+        _fail("; ".join(f"SMI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    except KeyboardInterrupt:
+        err.print("interrupted; what was committed is kept, run the same command to go on")
+        raise SystemExit(130) from None
+    except _known_errors() as error:
+        _fail(str(error))
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """The errors of rooms that a command may never have entered: nothing is imported to name them."""
+    names = {
+        "smi_pipeline.sandbox.process": "SandboxError",
+        "smi_pipeline.sandbox.dataset": "DatasetError",
+        "smi_pipeline.index.method": "MethodError",
+        "smi_pipeline.sql.project": "ProjectError",
+    }
+    return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
+
+
+def _with_sandbox_value(arguments: Sequence[str]) -> list[str]:
+    """`--sandbox` may stand alone: give it the bundled sample, unless a directory follows."""
+    given: list[str] = []
+    for index, argument in enumerate(arguments):
+        given.append(argument)
+        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
+        if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"\d{4}-\d{2}", following)):
+            given.append(str(BUNDLED_SAMPLE))
+    return given
+
+
+@contextmanager
+def _sandbox(dataset: Path | None, now: datetime | None = None) -> Iterator[SandboxProcess | None]:
+    """The sandbox for the time of a command, every SMI_* set for it; nothing when no data set is given."""
+    if dataset is None:
+        settings()
+        yield None
+        return
+    from smi_pipeline.sandbox.process import SandboxProcess, environment  # noqa: PLC0415
+
+    bundled = dataset.resolve() == BUNDLED_SAMPLE
+    name = "demo" if bundled else dataset.resolve().name
+    os.environ.setdefault("SMI_LAKE", str(PROJECT / "data_lake" / name))
+    if "SMI_REGISTRY" not in os.environ:
+        if not (dataset / "registry").is_dir():
+            remedy = f"give one with --registry, or make one: smi registry from-dataset {dataset} DIR"
+            raise RegistryError([f"{dataset} has no folder `registry`; {remedy}"])
+        os.environ["SMI_REGISTRY"] = str(dataset / "registry")
+    with SandboxProcess(dataset, now=now) as server:
+        os.environ.update(environment(server.base_url))
+        settings.cache_clear()
+        yield server
+
+
+def _launcher() -> Launcher:
+    """The jobs, on the lake's own Dagster instance."""
+    from smi_pipeline.defs.launch import Launcher, dagster_home  # noqa: PLC0415
+
+    dagster_home(settings().lake)
+    return Launcher.on_this_host()
+
+
+def _backfill(
+    months: Sequence[Month], to: Goal, platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
+) -> None:
+    launcher = _launcher()
+    with _progress() as progress:
+        task = progress.add_task("collect", total=len(months))
+        for month in months:
+            progress.update(task, description=f"collect {month}")
+            _collect(launcher, month, platforms, server, force=force)
+            progress.advance(task)
+        task = progress.add_task(f"derive to {to}", total=launcher.steps(to))
+
+        def on_step(step: str) -> None:
+            progress.update(task, description=f"derive {step}", advance=1)
+
+        _finish(launcher.derive(months, to, on_step))
+
+
+def _collect(
+    launcher: Launcher, month: Month, platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
+) -> None:
+    """One month: of the real services the cut that is due, of the sandbox both at their instants."""
+    from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
+    from smi_pipeline.registry.models import PLATFORMS  # noqa: PLC0415
+
+    asked = platforms or PLATFORMS
+    if server is None:
+        _finish(launcher.collect(month, asked, cut=None, force=force))
+        return
+    server.set_clock(month.cut(ZONE, PROVISIONAL_DAY))
+    _finish(launcher.collect(month, asked, cut="provisional", force=force))
+    server.set_clock(month.cut(ZONE, FINAL_DAY))
+    _finish(launcher.collect(month, asked, cut="final", force=force))
+
+
+def _finish(ended: Ended) -> None:
+    if ended.ok:
+        return
+    if ended.resume_at is not None:
+        for failure in ended.failures:
+            err.print(failure, markup=False, soft_wrap=True)
+        err.print(f"deferred: run the same command again after {ended.resume_at}", soft_wrap=True)
+        raise SystemExit(3)
+    _fail("\n".join(ended.failures) or "the run failed; its log is in the UI")
+
+
+def _fail(message: str) -> NoReturn:
+    for line in message.splitlines():
+        err.print(line, markup=False, soft_wrap=True)
+    raise SystemExit(1)
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"an instant is written like {DEV_CLOCK}; got {text!r}") from None
+    if instant.tzinfo is None:
+        raise typer.BadParameter(f"an instant needs its zone, like {DEV_CLOCK}; got {text!r}")
+    return instant
+
+
+def _partition_range(first: Month, last: Month) -> list[Month]:
+    """The months asked for, each of them a partition."""
+    from smi_pipeline.defs.partitions import MONTHS  # noqa: PLC0415
+
+    try:
+        months = month_range(first, last)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    known = MONTHS.get_partition_keys()
+    for month in months:
+        if month.key not in known:
+            raise typer.BadParameter(
+                f"{month} is not a month of this index: they run from {known[0]} to {known[-1]}"
+                " (SMI_FIRST_MONTH sets the first, the last is the newest one that is over)"
+            )
+    return months
+
+
+def _platforms(asked: Sequence[Asked] | None) -> list[Platform]:
+    return [one.value for one in asked or ()]
+
+
+def _existing_lake() -> Lake:
+    now: Settings = settings()
+    lake = Lake.of(now.lake, now.catalog, now.data_path)
+    if not lake.exists():
+        raise LakeError(f"there is no lake in {now.lake}; `make demo` makes one, --lake names another")
+    return lake
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+def _print_top(month: Month) -> None:
+    from smi_pipeline.status import top_table  # noqa: PLC0415
+
+    lake = _existing_lake()
+    out.print(top_table(lake, month))
+    path = lake.path / "reports" / month.key / "index.html"
+    out.print(f"report: {path}", soft_wrap=True)

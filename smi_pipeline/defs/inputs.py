@@ -1,0 +1,118 @@
+"""The input files of a run: read from their folders, stored in the lake when they changed, used from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from smi_pipeline.index.method import Method, method_text, parse_method
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.inputs import (
+    InputFile,
+    accounts_frame,
+    cities_frame,
+    experts_frame,
+    required_input,
+    store_inputs,
+    stored_input,
+    weight_inputs_frame,
+)
+from smi_pipeline.months import Month
+from smi_pipeline.registry.inputs import ExpertScore
+from smi_pipeline.registry.load import (
+    ACCOUNTS,
+    CITIES,
+    WEIGHT_INPUTS,
+    Registry,
+    RegistryError,
+    parse_registry,
+    parse_rows,
+    parse_weight_inputs,
+    read_file,
+)
+from smi_pipeline.settings import BUNDLED_SAMPLE, Settings
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Registry and method as the lake has them now."""
+
+    registry: Registry
+    method: Method
+
+    @property
+    def cities(self) -> pl.DataFrame:
+        """The registry's cities, one row each."""
+        return cities_frame(self.registry.cities)
+
+    @property
+    def accounts(self) -> pl.DataFrame:
+        """The registry's accounts, one row each."""
+        return accounts_frame(self.registry.accounts)
+
+
+def current_inputs(lake: Lake, settings: Settings) -> Inputs:
+    """Store what changed in the registry folder, the method file and the inbox, and give the stored inputs back.
+
+    Raises:
+        RegistryError, MethodError: a file is not usable; nothing is stored then.
+    """
+    scores = _inbox(lake)
+    for file in scores:
+        parse_rows(file.text, file.name, ExpertScore)
+    method = InputFile("method", settings.method, method_text(settings.method))
+    parse_method(method.text, name=method.name)
+    store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
+    return _parse(*(required_input(lake, kind) for kind in ("cities", "accounts", "method")))
+
+
+def weight_inputs(lake: Lake) -> pl.DataFrame:
+    """The stored inputs of the platform weights.
+
+    Raises:
+        RegistryError: the registry folder has never had the file.
+    """
+    file = stored_input(lake, "platform_inputs")
+    if file is None:
+        raise RegistryError(
+            [f"{WEIGHT_INPUTS}: not found in the registry folder; the platform weights are made from it"]
+        )
+    return weight_inputs_frame(parse_weight_inputs(file.text, file.name))
+
+
+def experts(lake: Lake, month: Month) -> pl.DataFrame | None:
+    """The stored expert scores of a month, or null when there are none yet."""
+    file = stored_input(lake, "expert_scores", month.first)
+    return None if file is None else experts_frame(parse_rows(file.text, file.name, ExpertScore))
+
+
+def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
+    """The registry folder's files; none when no folder is named and the lake has its registry already."""
+    if settings.registry is None and stored_input(lake, "cities") is not None:
+        return []
+    folder = settings.registry or BUNDLED_SAMPLE / "registry"
+    cities = InputFile("cities", CITIES, read_file(folder, CITIES))
+    accounts = InputFile("accounts", ACCOUNTS, read_file(folder, ACCOUNTS))
+    parse_registry(cities.text, accounts.text, str(folder))
+    if not (folder / WEIGHT_INPUTS).exists():
+        return [cities, accounts]
+    weights = InputFile("platform_inputs", WEIGHT_INPUTS, read_file(folder, WEIGHT_INPUTS))
+    parse_weight_inputs(weights.text, str(folder / WEIGHT_INPUTS))
+    return [cities, accounts, weights]
+
+
+def _inbox(lake: Lake) -> list[InputFile]:
+    found = []
+    for path in sorted((lake.path / "inbox" / "expert_scores").glob("*.csv")):
+        try:
+            month = Month.parse(path.stem)
+        except ValueError as error:
+            raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
+        found.append(InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first))
+    return found
+
+
+def _parse(cities: InputFile, accounts: InputFile, method: InputFile) -> Inputs:
+    return Inputs(parse_registry(cities.text, accounts.text), parse_method(method.text, name=method.name))

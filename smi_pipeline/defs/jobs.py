@@ -1,0 +1,62 @@
+"""Two jobs a month, the schedule that starts the first and the sensor that lets the second follow.
+
+collect: five platforms, one run a month, so that one month's trouble stays its own. derive: staging to report, any
+range of months in one run. Schedule and sensor are off when the project is first loaded; switch them on in the UI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from smi_pipeline.defs.partitions import MONTHS, ZONE
+from smi_pipeline.months import CUT_HOUR, FINAL_DAY, PROVISIONAL_DAY, Month
+from smi_pipeline.registry.models import PLATFORMS
+
+DERIVED_GROUPS = ("staging", "intermediate", "metrics", "index", "marts", "report")
+
+collect = dg.define_asset_job(
+    "collect",
+    selection=dg.AssetSelection.groups("raw"),
+    partitions_def=MONTHS,
+    description="Ask the five platforms about a month. A cut that is collected already is not asked for again.",
+)
+derive = dg.define_asset_job(
+    "derive",
+    selection=dg.AssetSelection.groups(*DERIVED_GROUPS),
+    partitions_def=MONTHS,
+    description="From raw data to the report's draft, for one month or a range in one run. Makes no request.",
+)
+
+
+@dg.schedule(
+    job=collect,
+    cron_schedule=f"0 {CUT_HOUR} {PROVISIONAL_DAY},{FINAL_DAY} * *",
+    execution_timezone=str(ZONE),
+    description="The month just ended: provisional on the 3rd, final on the 10th, 06:00 in the edition's zone.",
+)
+def monthly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Request the month before the tick's, with its cut."""
+    tick = context.scheduled_execution_time.astimezone(ZONE)
+    month = Month.of(tick, ZONE).previous
+    if not MONTHS.has_partition_key(month.key, current_time=tick):
+        return dg.SkipReason(f"{month} lies before the first partition")
+    cut = "final" if tick.day == FINAL_DAY else "provisional"
+    config = {"ops": {f"raw__{platform}": {"config": {"cut": cut}} for platform in PLATFORMS}}
+    return dg.RunRequest(
+        run_key=f"{month}-{cut}", partition_key=month.key, tags={"smi/month": month.key}, run_config=config
+    )
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[collect],
+    request_job=derive,
+    description="A collected month is derived.",
+)
+def after_collect(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
+    """Derive the month whose collection has just succeeded."""
+    key = context.dagster_run.tags.get("dagster/partition")
+    if key is not None:
+        yield dg.RunRequest(run_key=context.dagster_run.run_id, partition_key=key, tags={"smi/month": key})

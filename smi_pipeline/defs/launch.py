@@ -1,0 +1,168 @@
+"""Running the jobs in this process, with the same history as the UI: what the command line does.
+
+DAGSTER_HOME is the lake's own `.dagster` unless it is set, with the project's dagster.yaml in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+
+from smi_pipeline.defs.failures import RESUME_AT
+from smi_pipeline.defs.jobs import DERIVED_GROUPS
+from smi_pipeline.lake.collections import Cut
+from smi_pipeline.lake.connection import LakeError
+from smi_pipeline.months import Month
+from smi_pipeline.registry.models import Platform
+from smi_pipeline.settings import PROJECT
+
+Goal = Literal["metrics", "index", "report"]
+_GROUPS_TO: dict[Goal, tuple[str, ...]] = {
+    "metrics": DERIVED_GROUPS[:3],
+    "index": DERIVED_GROUPS[:4],
+    "report": DERIVED_GROUPS,
+}
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+OnStep = Callable[[str], None]
+
+
+@dataclass
+class Ended:
+    """How a run ended. `resume_at` is set (an ISO instant, UTC) when a platform put us off."""
+
+    ok: bool
+    steps: int = 0
+    failures: list[str] = field(default_factory=list)
+    resume_at: str | None = None
+
+
+def dagster_home(lake: Path) -> Path:
+    """Make sure DAGSTER_HOME is set and has the project's dagster.yaml.
+
+    Raises:
+        LakeError: the folder cannot be written.
+    """
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(lake.resolve() / ".dagster")))
+    ours, theirs = PROJECT / "dagster.yaml", home / "dagster.yaml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not theirs.exists():
+            shutil.copyfile(ours, theirs)
+    except OSError as error:
+        raise LakeError(
+            f"the lake {lake} cannot be written ({error}); give a folder you may write with --lake"
+        ) from error
+    return home
+
+
+class Launcher:
+    """Runs `collect` and `derive` against one Dagster instance."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        from smi_pipeline.definitions import defs  # noqa: PLC0415  loads every asset: only when a job is run
+
+        self._instance = instance
+        self._definitions = defs()
+
+    @classmethod
+    def on_this_host(cls) -> Launcher:
+        """Against the instance in DAGSTER_HOME, whose runs the UI shows too."""
+        return cls(dg.DagsterInstance.get())
+
+    def steps(self, to: Goal) -> int:
+        """How many steps a derivation up to `to` has at most."""
+        nodes = {self._definitions.resolve_asset_graph().get(key).assets_def.node_def.name for key in self._keys(to)}
+        return len(nodes)
+
+    def collect(
+        self,
+        month: Month,
+        platforms: Sequence[Platform],
+        *,
+        cut: Cut | None,
+        force: bool,
+        on_step: OnStep | None = None,
+    ) -> Ended:
+        """Ask `platforms` about one month. `cut` follows from today when it is not given."""
+        config: dict[str, object] = {"force": force} | ({} if cut is None else {"cut": cut})
+        ops = {f"raw__{platform}": {"config": config} for platform in platforms}
+        keys = [dg.AssetKey(["raw", platform]) for platform in platforms]
+        tags = {"smi/month": month.key, "dagster/max_retries": "0"}
+        return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
+
+    def derive(self, months: Sequence[Month], to: Goal, on_step: OnStep | None = None) -> Ended:
+        """Derive an unbroken range of months in one run, up to `to`."""
+        return self._derive(months, self._keys(to), on_step)
+
+    def report(self, month: Month, on_step: OnStep | None = None) -> Ended:
+        """Write one month's marts and report files again from what the lake has."""
+        return self._derive([month], self._keys("report", but=_GROUPS_TO["index"]), on_step)
+
+    def _keys(self, to: Goal, but: Sequence[str] = ()) -> list[dg.AssetKey]:
+        graph, groups = self._definitions.resolve_asset_graph(), set(_GROUPS_TO[to]) - set(but)
+        return sorted(key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups)
+
+    def _derive(self, months: Sequence[Month], keys: Sequence[dg.AssetKey], on_step: OnStep | None) -> Ended:
+        tags = {"dagster/max_retries": "0"}
+        if len(months) == 1:
+            return self._run("derive", keys, {}, tags | {"smi/month": months[0].key}, months[0].key, on_step)
+        span = {
+            "dagster/asset_partition_range_start": months[0].key,
+            "dagster/asset_partition_range_end": months[-1].key,
+        }
+        return self._run("derive", keys, {}, tags | span, None, on_step)
+
+    def _run(
+        self,
+        job: str,
+        keys: Sequence[dg.AssetKey],
+        config: dict[str, object],
+        tags: dict[str, str],
+        partition_key: str | None,
+        on_step: OnStep | None,
+    ) -> Ended:
+        run_id = str(uuid.uuid4())
+        if on_step is not None:
+            self._instance.add_event_listener(run_id, lambda event: _listen(event, on_step))
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            run_config=_QUIET | config,
+            instance=self._instance,
+            partition_key=partition_key,
+            raise_on_error=False,
+            asset_selection=list(keys),
+            run_id=run_id,
+            tags=tags,
+        )
+        return _ended(result)
+
+
+def _listen(entry: dg.EventLogEntry, on_step: OnStep) -> None:
+    event = entry.dagster_event
+    if event is not None and event.is_step_start and event.step_key is not None:
+        on_step(event.step_key)
+
+
+def _ended(result: dg.ExecuteInProcessResult) -> Ended:
+    ended = Ended(ok=result.success, steps=len(result.get_step_success_events()))
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        failure = data.user_failure_data
+        if failure is not None and failure.description:
+            ended.failures.append(failure.description)
+            resume = failure.metadata.get(RESUME_AT)
+            ended.resume_at = str(resume.value) if resume is not None else ended.resume_at
+        else:
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            ended.failures.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    return ended

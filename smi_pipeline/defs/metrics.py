@@ -1,0 +1,65 @@
+"""Rates per account and per city: polars over the month's sums."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from smi_pipeline.defs.derive import (
+    ACCOUNT_MONTH,
+    CITY_PLATFORM_MONTH,
+    derive_account_month,
+    derive_city_platform_month,
+    with_account_months,
+    with_neighbours,
+)
+from smi_pipeline.defs.failures import told_clearly
+from smi_pipeline.defs.inputs import current_inputs
+from smi_pipeline.defs.models import derive_intermediate
+from smi_pipeline.defs.partitions import MONTHS, months_of
+from smi_pipeline.defs.preview import tell_month
+from smi_pipeline.defs.raw import OWNERS
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.settings import settings
+
+
+@dg.asset(
+    key=["metrics", "account_month"],
+    deps=[
+        ["intermediate", "int_account_month_posts"],
+        ["intermediate", "int_account_rejects"],
+        ["staging", "stg_account_outcomes"],
+        ["staging", "stg_accounts"],
+    ],
+    group_name="metrics",
+    kinds={"polars", "duckdb"},
+    owners=OWNERS,
+    partitions_def=MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def account_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    """Engagement and view rate, followers and growth of each account asked; silent accounts have a row too."""
+    with told_clearly():
+        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        for month in with_neighbours(lake, months_of(context)):
+            if month not in own:  # a neighbour: this run has not made its sums
+                derive_intermediate(lake, month)
+            done = derive_account_month(lake, month, inputs)
+            tell_month(context, lake, ACCOUNT_MONTH, month, done, own=month in own)
+
+
+@dg.asset(
+    key=["metrics", "city_platform_month"],
+    deps=[["metrics", "account_month"]],
+    group_name="metrics",
+    kinds={"polars", "duckdb"},
+    owners=OWNERS,
+    partitions_def=MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def city_platform_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    """The same per city and platform: sums over a city's main official accounts, rates of the sums."""
+    with told_clearly():
+        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        for month in with_account_months(lake, months_of(context)):
+            done = derive_city_platform_month(lake, month, inputs)
+            tell_month(context, lake, CITY_PLATFORM_MONTH, month, done, own=month in own)

@@ -1,0 +1,21 @@
+"""One shared definition of the monthly partitions: `2025-05`, in the edition's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from smi_pipeline.index.method import load_method
+from smi_pipeline.months import Month
+from smi_pipeline.settings import settings
+
+ZONE = ZoneInfo(settings().zone or load_method(settings().method).zone)
+
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=settings().first_month, fmt="%Y-%m", timezone=str(ZONE))
+
+
+def months_of(context: dg.AssetExecutionContext) -> Sequence[Month]:
+    """The months this run is about, in order: one, or all of a range."""
+    return sorted(Month.parse(key) for key in context.partition_keys)

@@ -1,0 +1,64 @@
+"""What the UI shows of a table's month: how many rows, and the first ten."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from smi_pipeline.defs.partitions import MONTHS
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.derived import Replaced
+from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.months import Month
+
+ROWS = 10
+WIDTH = 60
+_HIDDEN = ("payload",)
+
+
+def month_metadata(lake: Lake, table: str, month: date) -> dict[str, dg.MetadataValue | int]:
+    """Row count and preview of one month of a table."""
+    with lake.read() as cursor:
+        rows = cursor.execute(f"select count(*) from {table} where month = $1", [month]).fetchone()
+        first = read_frame(cursor, f"select * from {table} where month = $month limit {ROWS}", {"month": month})
+    return {
+        "dagster/partition_row_count": int(rows[0]) if rows else 0,
+        "preview": dg.MetadataValue.md(markdown_table(first)),
+    }
+
+
+def tell_month(
+    context: dg.AssetExecutionContext, lake: Lake, table: str, month: Month, done: Replaced, *, own: bool = True
+) -> None:
+    """Tell the UI what a step did to one month of a table.
+
+    A month of the run's own range gets its metadata; a neighbour made along with it gets a materialisation of its own.
+    """
+    metadata = {
+        **month_metadata(lake, table, month.first),
+        "changed": done.changed,
+        "snapshot": lake.snapshot() if done.snapshot is None else done.snapshot,
+    }
+    key = dg.AssetKey(table.split("."))
+    if own:
+        context.add_asset_metadata(metadata, asset_key=key, partition_key=month.key)
+    elif MONTHS.has_partition_key(month.key):
+        context.log_event(dg.AssetMaterialization(key, partition=month.key, metadata=metadata))
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """A frame as a markdown table. Cells are cut short and escaped: captions are other people's text."""
+    names = [name for name in frame.columns if name not in _HIDDEN]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in frame.iter_rows(named=True)]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    text = " ".join(text[:WIDTH].split()) + ("…" if len(text) > WIDTH else "")
+    for character in "\\`*_[]<>|!":
+        text = text.replace(character, f"&#{ord(character)};")
+    return text

@@ -1,0 +1,134 @@
+"""Five raw assets, one a platform: what it says about a month's accounts and posts.
+
+A month whose cut is collected already is not asked about again unless `force` is set. Which cut a run takes follows
+from the day it runs, or is given: the sandbox's months are collected at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast, get_args
+
+import dagster as dg
+
+from smi_pipeline.collectors.collect import collector
+from smi_pipeline.collectors.records import CollectionError
+from smi_pipeline.defs.failures import told_clearly
+from smi_pipeline.defs.inputs import current_inputs
+from smi_pipeline.defs.interrupt import run_async
+from smi_pipeline.defs.partitions import MONTHS, ZONE
+from smi_pipeline.defs.preview import month_metadata
+from smi_pipeline.lake.collections import Cut, latest
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.ingest import Summary, collect_month
+from smi_pipeline.months import FINAL_DAY, Month
+from smi_pipeline.registry.models import PLATFORMS, Account, Platform
+from smi_pipeline.settings import Settings, settings
+
+OWNERS = ["team:data-engineering"]
+
+
+class CollectConfig(dg.Config):
+    """How to collect. `cut`: provisional or final, by the day of the run when not given. `force`: ask again."""
+
+    cut: str | None = None
+    force: bool = False
+
+
+def cut_of(month: Month, given: str | None, now: datetime) -> Cut:
+    """The cut a run at `now` takes.
+
+    Raises:
+        CollectionError: the month is not over, or the given cut is not one.
+    """
+    if given is not None:
+        if given not in get_args(Cut):
+            raise CollectionError(f"cut is provisional or final, not {given!r}")
+        return cast("Cut", given)
+    if now < month.end(ZONE):
+        raise CollectionError(f"{month} is not over in {ZONE}; it can be collected from {month.next}-01 on")
+    return "final" if now >= month.cut(ZONE, FINAL_DAY) else "provisional"
+
+
+def valid_accounts(accounts: Sequence[Account], platform: Platform, month: Month) -> list[Account]:
+    """The platform's accounts that were official on any day of the month."""
+    return [
+        account
+        for account in accounts
+        if account.platform == platform
+        and account.valid_from < month.next.first
+        and (account.valid_to is None or account.valid_to > month.first)
+    ]
+
+
+async def _collect(
+    lake: Lake, now: Settings, month: Month, cut: Cut, accounts: Sequence[Account], *, platform: Platform, force: bool
+) -> Summary:
+    async with collector(platform, now) as asking:
+        return await collect_month(
+            lake, asking, month, ZONE, cut, accounts, synthetic=now.is_sandbox(platform), force=force
+        )
+
+
+def _metadata(lake: Lake, summary: Summary, month: Month) -> dict[str, Any]:
+    return {
+        **month_metadata(lake, f"raw.{summary.platform}_posts", month.first),
+        "cut": summary.cut,
+        "collection": summary.collection_id or "",
+        "requests": summary.requests,
+        "accounts asked": summary.asked,
+        "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
+        "posts stored": summary.posts,
+        "values rejected": summary.rejected,
+        "snapshot": lake.snapshot(),
+    }
+
+
+def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", platform],
+        group_name="raw",
+        kinds={"python", "duckdb"},
+        owners=OWNERS,
+        partitions_def=MONTHS,
+        backfill_policy=dg.BackfillPolicy.multi_run(1),
+        pool=f"api_{platform}",
+        tags={"platform": platform},
+        description=f"What {platform} says of the month: raw.{platform}_posts, raw.{platform}_accounts; payloads kept.",
+    )
+    def raw(
+        context: dg.AssetExecutionContext, config: CollectConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
+        month, now = Month.parse(context.partition_key), settings()
+        with told_clearly():
+            cut = cut_of(month, config.cut, datetime.now(UTC))
+            registry = current_inputs(lake, now).registry
+            accounts = valid_accounts(registry.accounts, platform, month)
+            if not accounts:
+                context.log.info("no %s account is valid in %s: nothing to ask", platform, month)
+                return dg.MaterializeResult(metadata={"accounts asked": 0, "dagster/partition_row_count": 0})
+            done = latest(lake, platform, month.first, cut)
+            if done is not None and done.status == "finished" and not config.force:
+                summary = Summary(platform, cut, done.collection_id)  # no request, so no credential is needed either
+            else:
+                now.refuse_fictional(platform, accounts)
+                summary = run_async(
+                    lambda: _collect(lake, now, month, cut, accounts, platform=platform, force=config.force)
+                )
+        if summary.status != "finished":
+            listed = "; ".join(summary.failures[:5])
+            raise dg.Failure(
+                f"{platform} {month}: {len(summary.failures)} of {summary.asked} accounts failed; what came is kept and"
+                f" the next run asks only for the others. {listed}",
+                allow_retries=False,
+            )
+        return dg.MaterializeResult(metadata=_metadata(lake, summary, month))
+
+    return raw
+
+
+@dg.definitions
+def raw_assets() -> dg.Definitions:
+    """One asset a platform."""
+    return dg.Definitions(assets=[_raw_asset(platform) for platform in PLATFORMS])

@@ -1,0 +1,55 @@
+"""The index: indicator scores to the composite ranking, all tables of a month at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from smi_pipeline.defs.derive import INDEX_TABLES, derive_index, with_followers
+from smi_pipeline.defs.failures import told_clearly
+from smi_pipeline.defs.inputs import current_inputs
+from smi_pipeline.defs.partitions import MONTHS, months_of
+from smi_pipeline.defs.preview import tell_month
+from smi_pipeline.defs.raw import OWNERS
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.settings import settings
+
+_WHAT = {
+    "city": "The cities valid in the month, as the registry names them.",
+    "account": "The accounts valid in the month, as the registry lists them.",
+    "indicator_score": "Each indicator's value and its score between the frozen goalposts.",
+    "platform_index": "A platform's index and ranking.",
+    "platform_weight": "The month's platform weights, each as a sum of its parts.",
+    "composite": "The composite score and ranking.",
+    "contribution": "What each indicator adds to a city's score; the parts add up exactly.",
+}
+# A month looks at its own metrics and the month's before; not at stored index rows, so months may come in any order.
+_METRICS = dg.AssetDep(
+    ["metrics", "city_platform_month"],
+    partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True),
+)
+_SPECS = [
+    dg.AssetSpec(
+        ["index", name],
+        description=_WHAT[name],
+        deps=[_METRICS],
+        group_name="index",
+        kinds={"python", "polars"},
+        owners=OWNERS,
+        partitions_def=MONTHS,
+    )
+    for name in ("city", "account", *INDEX_TABLES)
+]
+
+
+@dg.multi_asset(name="index", specs=_SPECS, backfill_policy=dg.BackfillPolicy.single_run())
+def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult[None]]:
+    """Score the months of the run, and the month after where it is scored already: its changes are against this one."""
+    with told_clearly():
+        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        for month in with_followers(lake, months_of(context), "index.composite"):
+            for name, done in derive_index(lake, month, inputs).items():
+                tell_month(context, lake, f"index.{name}", month, done, own=month in own)
+    for spec in _SPECS:
+        yield dg.MaterializeResult(asset_key=spec.key)

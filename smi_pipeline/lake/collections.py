@@ -1,0 +1,204 @@
+"""Collections: one asking of one platform about one month, resumable, append-only.
+
+Batches of whole accounts are committed as they come. What a broken collection has is kept; the next run asks only for
+the accounts that are not done. Staging looks at finished collections alone, so half of one is never counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Literal
+
+import duckdb
+import polars as pl
+
+from smi_pipeline.collectors.records import TERMINAL, AccountResult
+from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.frames import Frame, frame_of
+from smi_pipeline.lake.tables import DECLARED
+from smi_pipeline.registry.models import Account, Platform
+
+Cut = Literal["provisional", "final"]
+Status = Literal["running", "finished", "deferred", "failed"]
+
+
+@dataclass(frozen=True)
+class State:
+    """One row of raw.collection_log: how far a collection was at `recorded_at`."""
+
+    collection_id: str
+    platform: Platform
+    month: date
+    cut: Cut
+    status: Status
+    started_at: datetime
+    recorded_at: datetime
+    finished_at: datetime | None
+    requests: int
+    accounts_asked: int
+    accounts_answered: int
+    accounts_failed: int
+    synthetic: bool
+
+
+@dataclass
+class Collection:
+    """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile."""
+
+    lake: Lake
+    platform: Platform
+    month: date
+    cut: Cut
+    synthetic: bool
+    asked: int
+    state: State | None
+    outcomes: dict[str, str] = field(default_factory=dict)
+    before: int = 0  # requests of earlier attempts
+
+    def append(self, results: Sequence[AccountResult], requests: int) -> None:
+        """Commit a batch of accounts: their rows, rejects and outcomes, and the collection's new state."""
+        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {len(results)} accounts") as transaction:
+            cursor = transaction.cursor
+            if self.state is None:
+                self.state = self._begin(cursor, min(result.observed_at for result in results))
+            key = {"collection_id": self.state.collection_id, "month": self.month}
+            for kind in ("posts", "accounts"):
+                rows = [{**row, **key} for result in results for row in getattr(result, kind)]
+                _insert(cursor, f"raw.{self.platform}_{kind}", rows)
+            about = {**key, "platform": self.platform}
+            _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
+            _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
+            self.outcomes |= {result.account.account_id: result.outcome for result in results}
+            self._log(cursor, "running", max(result.observed_at for result in results), requests)
+
+    def close(self, requests: int) -> Status:
+        """Record the end: finished when every account has a terminal outcome, deferred or failed otherwise."""
+        state = self._begun()
+        done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
+        status: Status = "finished" if len(done) >= self.asked else "failed"
+        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {status}") as transaction:
+            self._log(transaction.cursor, status, state.recorded_at, requests)
+        return status
+
+    def stop(self, status: Status, requests: int) -> None:
+        """Record that the collection ended before its end (deferred, failed). Nothing was asked: nothing to record."""
+        if self.state is None:
+            return
+        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {status}") as transaction:
+            self._log(transaction.cursor, status, self.state.recorded_at, requests)
+
+    def _begun(self) -> State:
+        if self.state is None:
+            raise LakeError(f"{self.month:%Y-%m} {self.platform}: no account was asked")
+        return self.state
+
+    def _begin(self, cursor: duckdb.DuckDBPyConnection, at: datetime) -> State:
+        row = cursor.execute(
+            "select count(distinct collection_id) from raw.collection_log where platform = $1 and month = $2",
+            [self.platform, self.month],
+        ).fetchone()
+        number = (row[0] if row else 0) + 1
+        return State(
+            collection_id=f"{self.month:%Y-%m}.{self.platform}.{number:04d}",
+            platform=self.platform,
+            month=self.month,
+            cut=self.cut,
+            status="running",
+            started_at=at,
+            recorded_at=at,
+            finished_at=None,
+            requests=0,
+            accounts_asked=self.asked,
+            accounts_answered=0,
+            accounts_failed=0,
+            synthetic=self.synthetic,
+        )
+
+    def _log(self, cursor: duckdb.DuckDBPyConnection, status: Status, at: datetime, requests: int) -> None:
+        outcomes = list(self.outcomes.values())
+        self.state = replace(
+            self._begun(),
+            status=status,
+            recorded_at=max(at, self._begun().recorded_at),
+            finished_at=at if status == "finished" else None,
+            requests=self.before + requests,
+            accounts_answered=sum(outcome in {"answered", "truncated"} for outcome in outcomes),
+            accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
+        )
+        _insert(cursor, "raw.collection_log", [vars(self.state)])
+
+
+def latest(lake: Lake, platform: Platform, month: date, cut: Cut | None = None) -> State | None:
+    """The last begun collection of a platform-month (of that cut), finished or not."""
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select * from raw.collection where platform = $1 and month = $2 and ($3::varchar is null or cut = $3)"
+            " order by collection_id desc limit 1",
+            [platform, month, cut],
+        )
+        names = [column[0] for column in rows.description or []]
+        row = rows.fetchone()
+    return None if row is None else State(**dict(zip(names, row, strict=True)))
+
+
+def open_collection(
+    lake: Lake, platform: Platform, month: date, cut: Cut, accounts: Iterable[Account], *, synthetic: bool, force: bool
+) -> tuple[Collection, list[Account]]:
+    """A collection to write to, and the accounts still to be asked: none when this cut is collected already.
+
+    A collection of the same cut that was broken off is resumed; `force` begins a new one.
+
+    Raises:
+        LakeError: the lake holds real collections and this one is synthetic, or the reverse.
+    """
+    _refuse_a_mixture(lake, synthetic=synthetic)
+    wanted = list(accounts)
+    found = None if force else latest(lake, platform, month, cut)
+    collection = Collection(lake, platform, month, cut, synthetic, asked=len(wanted), state=found)
+    if found is None:
+        return collection, wanted
+    collection.before = found.requests
+    if found.status == "finished":
+        return collection, []
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select account_id, last(outcome order by observed_at) from raw.collection_account"
+            " where collection_id = $1 and month = $2 group by account_id",
+            [found.collection_id, month],
+        ).fetchall()
+    collection.outcomes = dict(rows)
+    collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
+    done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
+    return collection, [account for account in wanted if account.account_id not in done]
+
+
+def _refuse_a_mixture(lake: Lake, *, synthetic: bool) -> None:
+    with lake.read() as cursor:
+        row = cursor.execute("select collection_id from raw.collection_log where synthetic <> $1 limit 1", [synthetic])
+        other = row.fetchone()
+    if other is not None:
+        now, then = ("sandbox", "real services") if synthetic else ("real services", "the sandbox")
+        raise LakeError(
+            f"the lake {lake.path} holds data of {then} ({other[0]}) and would be mixed with {now} data;"
+            " give another lake with --lake"
+        )
+
+
+def _outcome(result: AccountResult) -> dict[str, Any]:
+    return {
+        "account_id": result.account.account_id,
+        "handle": result.account.handle,
+        "outcome": result.outcome,
+        "detail": result.detail,
+        "observed_at": result.observed_at,
+    }
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    frame: pl.DataFrame = frame_of(rows, DECLARED[table])
+    stream = Frame(frame)  # noqa: F841  DuckDB finds it by its name
+    cursor.execute(f"insert into {table} by name from stream")

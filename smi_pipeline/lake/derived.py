@@ -1,0 +1,120 @@
+"""Derived tables: one month replaced at a time, whole or not at all, and not at all when nothing changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.frames import Frame
+
+Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
+_TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
+_STAGED = "temp.main.staged"
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What a replacement did. `snapshot` is null when the month already held these rows."""
+
+    rows: int
+    changed: bool
+    snapshot: int | None
+
+
+def replace_month(
+    lake: Lake, table: str, month: date, source: pl.DataFrame | str, *, gates: Sequence[Gate] = ()
+) -> Replaced:
+    """Make `source` the rows of `month` in `table`, created at first use, in one transaction.
+
+    Args:
+        lake: the lake.
+        table: `schema.name` of a derived table.
+        month: the month's first day; every row must carry it in its column `month`.
+        source: a frame, or a SELECT that may use `getvariable('month')`.
+        gates: each gets the cursor and the name of the staged rows, and raises to keep the old month.
+
+    Returns:
+        How many rows the month has now, and whether that is a change. Equal rows commit nothing.
+
+    Raises:
+        LakeError: rows of another month, or a column of the table is missing in the source.
+    """
+    if not _TABLE.fullmatch(table):
+        raise ValueError(f"not a derived table: {table!r}")
+    with lake.write(f"replace {month:%Y-%m} of {table}", table=table, month=month) as transaction:
+        cursor = transaction.cursor
+        _stage(cursor, month, source)
+        rows = _count(cursor, f"select count(*) from {_STAGED}")
+        if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
+            raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
+        for gate in gates:
+            gate(cursor, _STAGED)
+        schema, name = table.split(".")
+        there = _columns(cursor, "lake", schema, name)
+        if not there:
+            cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
+            cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
+        else:
+            _evolve(cursor, table, there)
+            if _same(cursor, table, month):
+                transaction.discard()
+                return Replaced(rows=rows, changed=False, snapshot=None)
+        cursor.execute(f"delete from {table} where month = $1", [month])
+        cursor.execute(f"insert into {table} by name from {_STAGED}")
+    return Replaced(rows=rows, changed=True, snapshot=transaction.snapshot)
+
+
+def has_month(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
+    """Whether a derived table exists and holds any row of the month."""
+    schema, name = table.split(".")
+    if not _columns(cursor, "lake", schema, name):
+        return False
+    return bool(_count(cursor, f"select count(*) from (from {table} where month = $1 limit 1)", month))
+
+
+def _stage(cursor: duckdb.DuckDBPyConnection, month: date, source: pl.DataFrame | str) -> None:
+    cursor.execute("set variable month = $1::date", [month])
+    if isinstance(source, str):
+        cursor.execute(f"create or replace temp table staged as {source}")
+        return
+    frame = Frame(source)  # noqa: F841  DuckDB finds it by its name
+    cursor.execute("create or replace temp table staged as from frame")
+
+
+def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]) -> None:
+    """Add the columns that are new in the source; earlier months have null in them."""
+    staged = _columns(cursor, "temp", "main", "staged")
+    if lost := there.keys() - staged.keys():
+        raise LakeError(f"{table} has columns {sorted(lost)} that the new rows lack; a column is never dropped")
+    for column in staged.keys() - there.keys():
+        cursor.execute(f'alter table {table} add column "{column}" {staged[column]}')
+
+
+def _same(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
+    columns = ", ".join(f'"{c}"' for c in _columns(cursor, "temp", "main", "staged"))
+    staged, stored = f"select {columns} from {_STAGED}", f"select {columns} from {table} where month = $1"
+    return not _count(
+        cursor,
+        f"select count(*) from ((({staged}) except all ({stored})) union all (({stored}) except all ({staged})))",
+        month,
+    )
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection, database: str, schema: str, name: str) -> dict[str, str]:
+    rows = cursor.execute(
+        "select column_name, data_type from duckdb_columns()"
+        " where database_name = $1 and schema_name = $2 and table_name = $3 order by column_index",
+        [database, schema, name],
+    ).fetchall()
+    return dict(rows)
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
+    row = cursor.execute(sql, list(parameters)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,55 @@
+"""polars frames in and out of DuckDB, without pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import duckdb
+import polars as pl
+
+# What a raw or derived column of the lake is in polars.
+POLARS_TYPES: dict[str, pl.DataType] = {
+    "varchar": pl.String(),
+    "json": pl.String(),
+    "boolean": pl.Boolean(),
+    "bigint": pl.Int64(),
+    "double": pl.Float64(),
+    "date": pl.Date(),
+    "timestamptz": pl.Datetime("us", "UTC"),
+    "varchar[]": pl.List(pl.String),
+}
+
+
+class Frame:
+    """A polars frame DuckDB can scan: name a variable of this type in the SQL.
+
+    Registering a polars frame itself needs pyarrow (170 MB); the Arrow stream it offers does not.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def read_frame(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | None = None) -> pl.DataFrame:
+    """What a query returns. Instants come as UTC microseconds; JSON and UUID columns as text."""
+    frame = pl.DataFrame(cursor.sql(sql, params=dict(params or {})))
+    zoned = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone]
+    return frame.with_columns(pl.col(zoned).dt.convert_time_zone("UTC")) if zoned else frame
+
+
+def frame_of(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pl.DataFrame:
+    """Rows as a frame of a declared table's columns. A field a row lacks is null.
+
+    Raises:
+        ValueError: a row has a field the table does not declare.
+    """
+    listed = list(rows)
+    for row in listed:
+        if unknown := row.keys() - columns.keys():
+            raise ValueError(f"fields {sorted(unknown)} are not columns of the table (it has {sorted(columns)})")
+    schema = {name: POLARS_TYPES[kind] for name, kind in columns.items()}
+    return pl.DataFrame({name: [row.get(name) for row in listed] for name in columns}, schema=schema, strict=True)

@@ -1,0 +1,137 @@
+"""Input files as the lake keeps them: stored when they change, read back from there by every derivation.
+
+So an edition can be derived again from exactly the registry, method, weight inputs and expert scores it had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel
+
+from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.registry.inputs import ExpertScore, WeightInput
+from smi_pipeline.registry.models import Account, City
+
+Kind = Literal["cities", "accounts", "platform_inputs", "method", "expert_scores"]
+
+_CITIES = {
+    "city_id": pl.String,
+    "name_zh": pl.String,
+    "name_en": pl.String,
+    "province": pl.String,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+}
+_ACCOUNTS = {
+    "city_id": pl.String,
+    "platform": pl.String,
+    "handle": pl.String,
+    "account_id": pl.String,
+    "role": pl.String,
+    "in_index": pl.Boolean,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+}
+_WEIGHT_INPUTS = {
+    "month": pl.String,
+    "platform": pl.String,
+    "factor": pl.String,
+    "value": pl.Float64,
+    "unit": pl.String,
+    "source": pl.String,
+    "as_of": pl.Date,
+    "retrieved_at": pl.Date,
+}
+_EXPERTS = {"rater": pl.String, "city_id": pl.String, "criterion": pl.String, "score": pl.Float64}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file's text. `month` only where a file belongs to one month (expert scores)."""
+
+    kind: Kind
+    name: str
+    text: str
+    month: date | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the text as UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) -> list[InputFile]:
+    """Append the files whose text differs from the newest stored one; give those back. None differ: no commit."""
+    given = list(files)
+    with lake.write("input files") as transaction:
+        changed = []
+        for file in given:
+            stored = transaction.cursor.execute(
+                "select sha256 from raw.input_file where kind = $1 and month is not distinct from $2"
+                " order by loaded_at desc limit 1",
+                [file.kind, file.month],
+            ).fetchone()
+            if stored is None or stored[0] != file.sha256:
+                changed.append(file)
+        if not changed:
+            transaction.discard()
+        for file in changed:
+            transaction.cursor.execute(
+                "insert into raw.input_file by name select $1 as kind, $2::date as month, $3 as name, $4 as sha256,"
+                " $5 as text, $6::timestamptz as loaded_at",
+                [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
+            )
+    return changed
+
+
+def stored_input(lake: Lake, kind: Kind, month: date | None = None) -> InputFile | None:
+    """The newest stored file of a kind (and month), or null when there is none."""
+    with lake.read() as cursor:
+        row = cursor.execute(
+            "select name, text from raw.input_file where kind = $1 and month is not distinct from $2"
+            " order by loaded_at desc limit 1",
+            [kind, month],
+        ).fetchone()
+    return None if row is None else InputFile(kind, row[0], row[1], month)
+
+
+def required_input(lake: Lake, kind: Kind) -> InputFile:
+    """The newest stored file of a kind.
+
+    Raises:
+        LakeError: the lake has none yet.
+    """
+    found = stored_input(lake, kind)
+    if found is None:
+        raise LakeError(f"the lake {lake.path} holds no input file of kind {kind!r} yet; collect a month first")
+    return found
+
+
+def cities_frame(cities: Iterable[City]) -> pl.DataFrame:
+    """One row a city: city_id, name_zh, name_en, province, valid_from, valid_to (null while it lasts)."""
+    return _frame(cities, _CITIES)
+
+
+def accounts_frame(accounts: Iterable[Account]) -> pl.DataFrame:
+    """One row an account: city_id, platform, handle, account_id, role, in_index, valid_from, valid_to."""
+    return _frame(accounts, _ACCOUNTS)
+
+
+def weight_inputs_frame(rows: Iterable[WeightInput]) -> pl.DataFrame:
+    """One row a figure: month, platform, factor, value, unit, source, as_of, retrieved_at."""
+    return _frame(rows, _WEIGHT_INPUTS)
+
+
+def experts_frame(rows: Iterable[ExpertScore]) -> pl.DataFrame:
+    """One row a score: rater, city_id, criterion, score."""
+    return _frame(rows, _EXPERTS)
+
+
+def _frame(rows: Iterable[BaseModel], schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    return pl.DataFrame([row.model_dump(include=set(schema)) for row in rows], schema=schema, orient="row")

@@ -1,0 +1,196 @@
+"""The raw tables: what a platform said, in its own field names and types, never changed afterwards.
+
+Every table is append-only. A row carries the collection that brought it, the month asked about, the registry's key and
+the platform's own id of the account, when it was observed, the platform's fields, and the record itself as `payload`.
+"""
+
+from __future__ import annotations
+
+from smi_pipeline.registry.models import PLATFORMS
+
+SCHEMAS = ("raw", "staging", "intermediate", "metrics", "index", "marts")
+
+_COMMON = {
+    "collection_id": "varchar",
+    "month": "date",
+    "account_id": "varchar",
+    "platform_account_id": "varchar",
+    "observed_at": "timestamptz",
+}
+_FIELDS: dict[str, dict[str, str]] = {
+    "facebook_posts": {
+        "id": "varchar",
+        "created_time": "varchar",
+        "message": "varchar",
+        "permalink_url": "varchar",
+        "status_type": "varchar",
+        "media_type": "varchar",
+        "shares_count": "bigint",
+        "reactions_total_count": "bigint",
+        "comments_total_count": "bigint",
+    },
+    "facebook_accounts": {
+        "id": "varchar",
+        "name": "varchar",
+        "username": "varchar",
+        "link": "varchar",
+        "followers_count": "bigint",
+        "fan_count": "bigint",
+    },
+    "x_posts": {
+        "id": "varchar",
+        "created_at": "varchar",
+        "text": "varchar",
+        "lang": "varchar",
+        "retweet_count": "bigint",
+        "reply_count": "bigint",
+        "like_count": "bigint",
+        "quote_count": "bigint",
+        "bookmark_count": "bigint",
+        "impression_count": "bigint",
+        "referenced_tweet_types": "varchar[]",
+        "media_types": "varchar[]",
+    },
+    "x_accounts": {
+        "id": "varchar",
+        "username": "varchar",
+        "name": "varchar",
+        "created_at": "varchar",
+        "protected": "boolean",
+        "followers_count": "bigint",
+        "following_count": "bigint",
+        "tweet_count": "bigint",
+        "listed_count": "bigint",
+    },
+    "instagram_posts": {
+        "id": "varchar",
+        "timestamp": "varchar",
+        "caption": "varchar",
+        "permalink": "varchar",
+        "media_type": "varchar",
+        "media_product_type": "varchar",
+        "like_count": "bigint",
+        "comments_count": "bigint",
+        "view_count": "bigint",
+    },
+    "instagram_accounts": {
+        "id": "varchar",
+        "username": "varchar",
+        "name": "varchar",
+        "followers_count": "bigint",
+        "media_count": "bigint",
+    },
+    "youtube_posts": {
+        "id": "varchar",
+        "videoPublishedAt": "varchar",
+        "publishedAt": "varchar",
+        "title": "varchar",
+        "description": "varchar",
+        "viewCount": "varchar",
+        "likeCount": "varchar",
+        "commentCount": "varchar",
+    },
+    "youtube_accounts": {
+        "id": "varchar",
+        "title": "varchar",
+        "customUrl": "varchar",
+        "uploads": "varchar",
+        "subscriberCount": "varchar",
+        "viewCount": "varchar",
+        "videoCount": "varchar",
+        "hiddenSubscriberCount": "boolean",
+    },
+    "tiktok_posts": {
+        "id": "bigint",
+        "create_time": "bigint",
+        "username": "varchar",
+        "video_description": "varchar",
+        "region_code": "varchar",
+        "like_count": "bigint",
+        "comment_count": "bigint",
+        "share_count": "bigint",
+        "view_count": "bigint",
+        "favorites_count": "bigint",
+        "video_duration": "bigint",
+        "hashtag_names": "varchar[]",
+    },
+    "tiktok_accounts": {
+        "display_name": "varchar",
+        "is_verified": "boolean",
+        "follower_count": "bigint",
+        "following_count": "bigint",
+        "likes_count": "bigint",
+        "video_count": "bigint",
+    },
+}
+
+DECLARED: dict[str, dict[str, str]] = {
+    **{f"raw.{name}": {**_COMMON, **fields, "payload": "json"} for name, fields in _FIELDS.items()},
+    "raw.rejected": {
+        "collection_id": "varchar",
+        "platform": "varchar",
+        "month": "date",
+        "account_id": "varchar",
+        "platform_post_id": "varchar",
+        "field": "varchar",
+        "value": "varchar",
+        "reason": "varchar",
+        "observed_at": "timestamptz",
+        "payload": "json",
+    },
+    "raw.collection_account": {
+        "collection_id": "varchar",
+        "platform": "varchar",
+        "month": "date",
+        "account_id": "varchar",
+        "handle": "varchar",
+        "outcome": "varchar",
+        "detail": "varchar",
+        "observed_at": "timestamptz",
+    },
+    "raw.collection_log": {
+        "collection_id": "varchar",
+        "platform": "varchar",
+        "month": "date",
+        "cut": "varchar",
+        "status": "varchar",
+        "started_at": "timestamptz",
+        "recorded_at": "timestamptz",
+        "finished_at": "timestamptz",
+        "requests": "bigint",
+        "accounts_asked": "bigint",
+        "accounts_answered": "bigint",
+        "accounts_failed": "bigint",
+        "synthetic": "boolean",
+    },
+    "raw.input_file": {
+        "kind": "varchar",
+        "month": "date",
+        "name": "varchar",
+        "sha256": "varchar",
+        "text": "varchar",
+        "loaded_at": "timestamptz",
+    },
+}
+
+_COLLECTION_VIEW = """
+create view if not exists raw.collection as
+select * from raw.collection_log
+qualify row_number() over (partition by month, collection_id order by recorded_at desc, requests desc, status) = 1
+"""
+
+
+def create_statements() -> list[str]:
+    """Statements that create every declared table (and the view of collections) where it is missing."""
+    tables = [_create(name, columns) for name, columns in DECLARED.items()]
+    partitioned = [
+        f"alter table raw.{platform}_{kind} set partitioned by (month)"
+        for platform in PLATFORMS
+        for kind in ("posts", "accounts")
+    ]
+    return [*tables, *partitioned, _COLLECTION_VIEW]
+
+
+def _create(name: str, columns: dict[str, str]) -> str:
+    listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+    return f"create table if not exists {name} ({listed})"

@@ -1,0 +1,95 @@
+"""Calendar months in a declared zone: the only place with calendar sums.
+
+A month is an interval of instants, half-open, in the edition's zone: in Asia/Shanghai May 2025 begins at
+2025-04-30T16:00Z. Everything else passes instants (UTC) or the month's first day along and never adds days itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+PROVISIONAL_DAY = 3
+FINAL_DAY = 10
+CUT_HOUR = 6
+_KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """One calendar month, known by its first day. Sorts by time."""
+
+    first: date
+
+    def __post_init__(self) -> None:
+        if self.first.day != 1:
+            raise ValueError(f"a month is given by its first day, not {self.first}")
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        """`2025-05` to a month.
+
+        Raises:
+            ValueError: the text is not YYYY-MM.
+        """
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise ValueError(f"a month is written YYYY-MM, like 2025-05; got {key!r}")
+        return cls(date(int(match[1]), int(match[2]), 1))
+
+    @classmethod
+    def of(cls, instant: datetime, zone: ZoneInfo) -> Self:
+        """The month of `zone` in which an aware instant falls."""
+        return cls(instant.astimezone(zone).date().replace(day=1))
+
+    @property
+    def key(self) -> str:
+        """The partition key, `2025-05`."""
+        return f"{self.first:%Y-%m}"
+
+    @property
+    def next(self) -> Month:
+        """The following month."""
+        year, index = divmod(self.first.year * 12 + self.first.month, 12)
+        return Month(date(year, index + 1, 1))
+
+    @property
+    def previous(self) -> Month:
+        """The month before."""
+        year, index = divmod(self.first.year * 12 + self.first.month - 2, 12)
+        return Month(date(year, index + 1, 1))
+
+    def start(self, zone: ZoneInfo) -> datetime:
+        """First instant of the month in `zone`, as UTC."""
+        return datetime(self.first.year, self.first.month, 1, tzinfo=zone).astimezone(UTC)
+
+    def end(self, zone: ZoneInfo) -> datetime:
+        """First instant after the month in `zone`, as UTC."""
+        return self.next.start(zone)
+
+    def cut(self, zone: ZoneInfo, day: int) -> datetime:
+        """06:00 in `zone` on `day` of the following month, as UTC: when the month is collected."""
+        after = self.next.first
+        return datetime(after.year, after.month, day, CUT_HOUR, tzinfo=zone).astimezone(UTC)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+def month_range(first: Month, last: Month) -> list[Month]:
+    """All months from `first` to `last`, both included.
+
+    Raises:
+        ValueError: `last` comes before `first`.
+    """
+    if last < first:
+        raise ValueError(f"the range of months ends ({last}) before it begins ({first})")
+    months = [first]
+    while months[-1] < last:
+        months.append(months[-1].next)
+    return months

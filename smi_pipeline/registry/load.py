@@ -1,0 +1,169 @@
+"""Reading the registry's CSV files: every mistake is named with its file, line and column, all of them at once.
+
+Works on text as well as on files, because derivation reads the registry the lake has stored, not the folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from smi_pipeline.registry.inputs import WeightInput
+from smi_pipeline.registry.models import Account, City
+
+Row = TypeVar("Row", bound=BaseModel)
+CITIES, ACCOUNTS, WEIGHT_INPUTS = "cities.csv", "accounts.csv", "platform_inputs.csv"
+
+
+class RegistryError(Exception):
+    """The registry cannot be used. One problem a line, each with file, line and column."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Cities and accounts that fit together."""
+
+    cities: list[City]
+    accounts: list[Account]
+
+
+def read_file(folder: Path, name: str) -> str:
+    """The text of one registry file.
+
+    Raises:
+        RegistryError: it is not there, or not UTF-8.
+    """
+    path = folder / name
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RegistryError(
+            [f"{path}: not found; a registry folder has {CITIES} and {ACCOUNTS} (--registry)"]
+        ) from None
+    except UnicodeDecodeError as error:
+        raise RegistryError([f"{path}: not UTF-8 (byte {error.start}); save it as CSV UTF-8"]) from None
+
+
+def read_registry(folder: Path) -> Registry:
+    """The registry in a folder."""
+    return parse_registry(read_file(folder, CITIES), read_file(folder, ACCOUNTS), str(folder))
+
+
+def parse_registry(cities_text: str, accounts_text: str, where: str = "registry") -> Registry:
+    """The registry in two CSV texts.
+
+    Raises:
+        RegistryError: naming every bad cell, unknown or missing column, doubled key and account without its city.
+    """
+    problems: list[str] = []
+    cities = list(_rows(cities_text, f"{where}/{CITIES}", City, problems))
+    accounts = list(_rows(accounts_text, f"{where}/{ACCOUNTS}", Account, problems))
+    problems += _doubled_cities(cities, where)
+    problems += _misfits(accounts, {city.city_id for _, city in cities}, where)
+    if problems:
+        raise RegistryError(problems)
+    return Registry([city for _, city in cities], [account for _, account in accounts])
+
+
+def parse_weight_inputs(text: str, where: str = WEIGHT_INPUTS) -> list[WeightInput]:
+    """The inputs of the platform weights, in the file's order.
+
+    Raises:
+        RegistryError: naming every bad cell.
+    """
+    problems: list[str] = []
+    rows = list(_rows(text, where, WeightInput, problems))
+    seen: dict[tuple[object, ...], int] = {}
+    for line, row in rows:
+        key = (row.month, row.platform, row.factor)
+        if key in seen:
+            problems.append(
+                f"{where} line {line}: {row.platform} {row.factor} of {row.month} stands on line {seen[key]} already"
+            )
+        seen[key] = line
+    if problems:
+        raise RegistryError(problems)
+    return [row for _, row in rows]
+
+
+def parse_rows(text: str, where: str, model: type[Row]) -> list[Row]:
+    """Every row of a CSV text as `model`.
+
+    Raises:
+        RegistryError: naming every bad cell.
+    """
+    problems: list[str] = []
+    rows = [row for _, row in _rows(text, where, model, problems)]
+    if problems:
+        raise RegistryError(problems)
+    return rows
+
+
+def _rows(text: str, where: str, model: type[Row], problems: list[str]) -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    required = [name for name, field in model.model_fields.items() if field.is_required() and name != "account_id"]
+    found = [(name or "").strip() for name in reader.fieldnames or []]
+    if missing := [name for name in required if name not in found]:
+        problems.append(
+            f"{where} line 1: column {', '.join(missing)} is missing; found {', '.join(found) or 'nothing'}"
+        )
+        return
+    if unknown := [name for name in found if name not in model.model_fields]:
+        expected = ", ".join(model.model_fields)
+        problems.append(f"{where} line 1: unknown column {', '.join(unknown)}; expected {expected}")
+        return
+    reader.fieldnames = found
+    try:
+        for cells in reader:
+            if not any(cells.values()):
+                continue
+            if None in cells:
+                problems.append(f"{where} line {reader.line_num}: more cells than the {len(found)} columns of line 1")
+                continue
+            given = {name: cell for name, cell in cells.items() if cell not in (None, "")}
+            try:
+                yield reader.line_num, model.model_validate(given)
+            except ValidationError as error:
+                problems += _explained(error, f"{where} line {reader.line_num}")
+    except csv.Error as error:
+        problems.append(f"{where} line {reader.line_num}: not readable as CSV ({error})")
+
+
+def _explained(error: ValidationError, place: str) -> Iterator[str]:
+    for problem in error.errors():
+        column = f", column {problem['loc'][0]}" if problem["loc"] else ""
+        came = "nothing" if problem["type"] == "missing" else repr(problem["input"])
+        said = problem["msg"].removeprefix("Value error, ")
+        yield f"{place}{column}: {said}" + (f"; got {came}" if problem["loc"] else "")
+
+
+def _doubled_cities(cities: list[tuple[int, City]], where: str) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for line, city in cities:
+        if city.city_id in seen:
+            place = f"{where}/{CITIES} line {line}, column city_id"
+            yield f"{place}: {city.city_id!r} stands on line {seen[city.city_id]} already"
+        seen[city.city_id] = line
+
+
+def _misfits(accounts: list[tuple[int, Account]], cities: set[str], where: str) -> Iterator[str]:
+    seen: dict[tuple[str, str], int] = {}
+    for line, account in accounts:
+        place = f"{where}/{ACCOUNTS} line {line}"
+        if account.city_id not in cities:
+            yield f"{place}, column city_id: no city {account.city_id!r} in {CITIES}"
+        key = (account.platform, account.account_id)
+        if key in seen:
+            already = f"{account.account_id!r} of {account.platform} stands on line {seen[key]} already"
+            yield f"{place}, column account_id: {already}"
+        seen[key] = line

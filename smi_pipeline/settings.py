@@ -1,0 +1,97 @@
+"""All configuration: SMI_* variables (or a .env file), read once.
+
+Credentials are `SecretStr`: they show as `**********` wherever a settings object is printed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from smi_pipeline.months import Month
+from smi_pipeline.registry.load import RegistryError
+from smi_pipeline.registry.models import FICTIONAL_PREFIX, Account, Platform
+
+PROJECT = Path(__file__).resolve().parents[1]
+BUNDLED_SAMPLE = PROJECT / "smi_pipeline" / "sandbox" / "sample"
+
+
+class Settings(BaseSettings):
+    """Every setting of the pipeline, its default and its meaning."""
+
+    model_config = SettingsConfigDict(env_prefix="SMI_", env_file=".env", extra="ignore", frozen=True)
+
+    lake: Path = Field(default=PROJECT / "data_lake" / "main", description="Folder of the lake.")
+    registry: Path | None = Field(
+        default=None,
+        description="Folder with cities.csv and accounts.csv; not set: what the lake has stored, else the sample's.",
+    )
+    first_month: str = Field(default="2024-05", description="First monthly partition, YYYY-MM.")
+    zone: str | None = Field(default=None, description="Zone of the months; the method file's own when not set.")
+    method: str = Field(default="m1", description="Name of a bundled method version, or the path of a method file.")
+    catalog: str | None = Field(default=None, description="DuckLake catalog; <lake>/catalog.sqlite when not set.")
+    data_path: str | None = Field(default=None, description="Where Parquet files go; <lake>/tables when not set.")
+
+    facebook_base_url: str = "https://graph.facebook.com/v26.0"
+    x_base_url: str = "https://api.x.com"
+    instagram_base_url: str = "https://graph.facebook.com/v26.0"
+    youtube_base_url: str = "https://youtube.googleapis.com/youtube/v3"
+    tiktok_base_url: str = "https://open.tiktokapis.com"
+
+    facebook_token: SecretStr | None = None
+    facebook_app_secret: SecretStr | None = Field(default=None, description="Only where the app demands a proof.")
+    x_bearer_token: SecretStr | None = None
+    instagram_token: SecretStr | None = None
+    instagram_user_id: str | None = Field(default=None, description="The asking professional account's own id.")
+    youtube_api_key: SecretStr | None = None
+    tiktok_client_key: SecretStr | None = None
+    tiktok_client_secret: SecretStr | None = None
+
+    concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")
+
+    @field_validator("first_month")
+    @classmethod
+    def _first_month_is_a_month(cls, key: str) -> str:
+        return Month.parse(key).key
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_is_known(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"not a zone of the time-zone database: {name!r} (like Asia/Shanghai)") from error
+        return name
+
+    def base_url(self, platform: Platform) -> str:
+        """Where a platform's API answers, without a slash at the end."""
+        return str(getattr(self, f"{platform}_base_url")).rstrip("/")
+
+    def is_sandbox(self, platform: Platform) -> bool:
+        """Whether a platform's base URL is on this machine. Data from there never mixes with the real services'."""
+        return urlsplit(self.base_url(platform)).hostname in {"127.0.0.1", "localhost", "::1"}
+
+    def refuse_fictional(self, platform: Platform, accounts: Sequence[Account]) -> None:
+        """Keep the bundled registry's made-up accounts away from the real services.
+
+        Raises:
+            RegistryError: a fictional handle would be asked for at a real base URL.
+        """
+        fictional = [account.handle for account in accounts if account.handle.startswith(FICTIONAL_PREFIX)]
+        if fictional and not self.is_sandbox(platform):
+            remedy = "give your own registry with --registry (docs/registry.md), or run with --sandbox"
+            service = self.base_url(platform)
+            raise RegistryError([f"{fictional[0]!r} is a fictional account and {service} a real service; {remedy}"])
+
+
+@functools.cache
+def settings() -> Settings:
+    """The process's settings, read at the first call. `settings.cache_clear()` reads them anew."""
+    return Settings()

@@ -1,0 +1,71 @@
+"""What the terminal shows of a lake: which months are where, and who leads."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.derived import has_month
+from smi_pipeline.months import Month
+from smi_pipeline.registry.models import PLATFORMS
+
+TOP = 10
+_STATE = {"finished": "", "running": " (broken off)", "deferred": " (deferred)", "failed": " (failed)"}
+
+
+def status_table(lake: Lake) -> Table:
+    """One row a month: each platform's newest collection with accounts answered of asked, what is scored and reported."""
+    table = Table("month", *PLATFORMS, "scored", "report", title=str(lake.path), title_justify="left")
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select month, platform, last((cut, status, accounts_answered, accounts_asked) order by collection_id)"
+            " from raw.collection group by month, platform order by month"
+        ).fetchall()
+        months = sorted({Month(first) for first, _, _ in rows})
+        scored = {month for month in months if has_month(cursor, "index.composite", month.first)}
+    cells = {(Month(first), platform): _cell(*state) for first, platform, state in rows}
+    for month in months:
+        reported = (lake.path / "reports" / month.key / "index.html").exists()
+        table.add_row(
+            month.key,
+            *(cells.get((month, platform), "-") for platform in PLATFORMS),
+            "yes" if month in scored else "no",
+            "yes" if reported else "no",
+        )
+    return table
+
+
+def top_table(lake: Lake, month: Month) -> Table:
+    """The composite's first ten of a month with their change against the month before.
+
+    Raises:
+        LakeError: the month is not ranked.
+    """
+    with lake.read() as cursor:
+        if not has_month(cursor, "index.composite", month.first):
+            raise LakeError(f"{month} is not scored in {lake.path}; run `smi run {month}`")
+        rows = cursor.execute(
+            "select c.rank, city.name_zh, city.name_en, c.score, c.rank_change, c.status from index.composite as c"
+            " join index.city as city using (month, city_id) where c.month = $1 and c.rank <= $2"
+            " order by c.rank, c.city_id",
+            [month.first, TOP],
+        ).fetchall()
+    status = rows[0][5] if rows else "nothing ranked"
+    table = Table(
+        "rank", "city", "score", "change", title=f"Composite ranking {month} ({status})", title_justify="left"
+    )
+    for rank, name_zh, name_en, score, change, _ in rows:
+        city = name_en if name_zh == name_en else f"{name_zh} {name_en}"
+        table.add_row(str(rank), city, f"{score:.2f}", _change(change))
+    return table
+
+
+def _cell(state: dict[str, object] | tuple[object, ...]) -> str:
+    cut, status, answered, asked = state.values() if isinstance(state, dict) else state
+    return f"{cut} {answered}/{asked}{_STATE[str(status)]}"
+
+
+def _change(change: int | None) -> str:
+    if change is None:
+        return "-"
+    return "=" if change == 0 else f"{'▲' if change > 0 else '▼'} {abs(change)}"
