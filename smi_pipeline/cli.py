@@ -239,7 +239,7 @@ def registry_from_dataset(
 
 def main() -> None:
     """Run the command line; every failure ends in one line on standard error and the documented exit code."""
-    sys.argv[1:] = _with_sandbox_value(sys.argv[1:])
+    sys.argv[1:] = _arranged(sys.argv[1:])
     try:
         app()
     except (LakeError, RegistryError) as error:
@@ -264,15 +264,23 @@ def _known_errors() -> tuple[type[Exception], ...]:
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
 
 
-def _with_sandbox_value(arguments: Sequence[str]) -> list[str]:
-    """`--sandbox` may stand alone: give it the bundled sample, unless a directory follows."""
+def _arranged(arguments: Sequence[str]) -> list[str]:
+    """What typer cannot say: the shared options may stand anywhere, and `--sandbox` may stand alone."""
+    shared: list[str] = []
     given: list[str] = []
-    for index, argument in enumerate(arguments):
-        given.append(argument)
-        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"\d{4}-\d{2}", following)):
-            given.append(str(BUNDLED_SAMPLE))
-    return given
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument in {"--lake", "--registry"} and rest:
+            shared += [argument, rest.pop(0)]
+        elif argument.startswith(("--lake=", "--registry=")):
+            shared.append(argument)
+        else:
+            given.append(argument)
+            following = rest[0] if rest else "-"
+            if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"\d{4}-\d{2}", following)):
+                given.append(str(BUNDLED_SAMPLE))
+    return shared + given
 
 
 @contextmanager

@@ -14,7 +14,7 @@ _STATE = {"finished": "", "running": " (broken off)", "deferred": " (deferred)",
 
 
 def status_table(lake: Lake) -> Table:
-    """One row a month: each platform's newest collection with accounts answered of asked, what is scored and reported."""
+    """One row a month: each platform's newest collection as answered/asked, what is scored and reported."""
     table = Table("month", *PLATFORMS, "scored", "report", title=str(lake.path), title_justify="left")
     with lake.read() as cursor:
         rows = cursor.execute(

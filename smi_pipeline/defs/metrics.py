@@ -1,7 +1,5 @@
 """Rates per account and per city: polars over the month's sums."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from smi_pipeline.defs.derive import (

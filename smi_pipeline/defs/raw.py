@@ -4,8 +4,6 @@ A month whose cut is collected already is not asked about again unless `force` i
 from the day it runs, or is given: the sandbox's months are collected at both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast, get_args

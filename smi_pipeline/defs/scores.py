@@ -1,7 +1,5 @@
 """The index: indicator scores to the composite ranking, all tables of a month at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -29,21 +27,24 @@ _METRICS = dg.AssetDep(
     ["metrics", "city_platform_month"],
     partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True),
 )
-_SPECS = [
-    dg.AssetSpec(
-        ["index", name],
-        description=_WHAT[name],
-        deps=[_METRICS],
-        group_name="index",
-        kinds={"python", "polars"},
-        owners=OWNERS,
-        partitions_def=MONTHS,
-    )
-    for name in ("city", "account", *INDEX_TABLES)
-]
 
 
-@dg.multi_asset(name="index", specs=_SPECS, backfill_policy=dg.BackfillPolicy.single_run())
+def _specs() -> list[dg.AssetSpec]:
+    return [
+        dg.AssetSpec(
+            ["index", name],
+            description=_WHAT[name],
+            deps=[_METRICS],
+            group_name="index",
+            kinds={"python", "polars"},
+            owners=OWNERS,
+            partitions_def=MONTHS,
+        )
+        for name in ("city", "account", *INDEX_TABLES)
+    ]
+
+
+@dg.multi_asset(name="index", specs=_specs(), backfill_policy=dg.BackfillPolicy.single_run())
 def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult[None]]:
     """Score the months of the run, and the month after where it is scored already: its changes are against this one."""
     with told_clearly():
@@ -51,5 +52,5 @@ def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> It
         for month in with_followers(lake, months_of(context), "index.composite"):
             for name, done in derive_index(lake, month, inputs).items():
                 tell_month(context, lake, f"index.{name}", month, done, own=month in own)
-    for spec in _SPECS:
-        yield dg.MaterializeResult(asset_key=spec.key)
+    for name in _WHAT:
+        yield dg.MaterializeResult(asset_key=["index", name])

@@ -1,8 +1,8 @@
 """One door to the lake: DuckLake over Parquet files, its catalog in SQLite.
 
 A process opens one database and takes a cursor per use, because loading the extensions and attaching costs half a
-second and a transaction a fiftieth. Every commit happens under an exclusive file lock: without it, concurrent commits to a
-SQLite catalog are lost as "database is locked". Readers need no lock; they see one snapshot from begin to end.
+second and a transaction a fiftieth. Every commit happens under an exclusive file lock: without it, concurrent commits
+to a SQLite catalog are lost as "database is locked". Readers need no lock; they see one snapshot from begin to end.
 """
 
 from __future__ import annotations

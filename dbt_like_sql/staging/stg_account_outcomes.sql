@@ -1,0 +1,27 @@
+-- stg_account_outcomes: what became of each account that was asked.
+--
+-- grain   one row per (platform, month, account_id) of the month's newest finished collection; the last outcome holds
+-- month   all months; readers filter
+-- units   instants in UTC
+-- caveat  only `answered` and `truncated` have posts to count; for the others nothing is known, which is not zero
+
+select
+    outcomes.platform,
+    outcomes.month,
+    outcomes.account_id,
+    outcomes.handle,
+    outcomes.outcome,
+    outcomes.detail,
+    outcomes.collection_id,
+    collections.cut,
+    outcomes.observed_at
+from raw.collection_account as outcomes
+join staging.stg_collections as collections
+    on collections.platform = outcomes.platform
+    and collections.month = outcomes.month
+    and collections.collection_id = outcomes.collection_id
+qualify row_number() over (
+    partition by outcomes.month, outcomes.platform, outcomes.account_id
+    -- within one second of the platform's clock, what was asked again came after what failed
+    order by outcomes.observed_at desc, outcomes.outcome in ('failed', 'deferred')
+) = 1

@@ -1,0 +1,71 @@
+-- stg_accounts: what the platforms said about the accounts, every time they were asked.
+--
+-- grain   one row per observation: (platform, collection_id, account_id, observed_at)
+-- month   all months; readers filter
+-- units   totals as of observed_at, over the account's life; null where the platform did not report one
+-- caveat  observations of unfinished collections are here too; a follower is what the platform says it is
+
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_facebook_accounts
+union all
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_x_accounts
+union all
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_instagram_accounts
+union all
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_youtube_accounts
+union all
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_tiktok_accounts

@@ -1,0 +1,19 @@
+-- stg_collections: which collection speaks for a platform's month.
+--
+-- grain   one row per (platform, month) that was collected to the end at least once
+-- month   all months; readers filter
+-- units   instants in UTC
+-- caveat  the newest finished collection wins, whatever its cut; one that is running, deferred or failed is not here,
+--         so a month that was only half collected is a gap and never a low count
+
+select
+    platform,
+    month,
+    collection_id,
+    cut,
+    finished_at,
+    accounts_asked,
+    synthetic
+from raw.collection
+where status = 'finished'
+qualify row_number() over (partition by month, platform order by finished_at desc, collection_id desc) = 1

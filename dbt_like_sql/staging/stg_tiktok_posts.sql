@@ -1,0 +1,34 @@
+-- stg_tiktok_posts: the videos of TikTok accounts, in the words all platforms share.
+--
+-- grain   one row per (month, post_id) of the month's newest finished collection; the last observation wins
+-- month   all months; readers filter
+-- units   counts as of observed_at; null where TikTok did not report one
+-- caveat  ids are integers beyond 2^53 and become text here; create_time is in seconds since 1970. All are shorts
+
+select
+    'tiktok' as platform,
+    posts.account_id,
+    posts.platform_account_id,
+    posts.month,
+    posts.id::varchar as post_id,
+    to_timestamp(posts.create_time) as published_at,
+    'short' as kind,
+    true as is_video,
+    false as is_repost,
+    posts.video_description as text,
+    'https://www.tiktok.com/@' || posts.username || '/video/' || posts.id::varchar as permalink,
+    posts.like_count as likes,
+    posts.comment_count as comments,
+    posts.share_count as shares,
+    posts.view_count as views,
+    posts.collection_id,
+    posts.observed_at
+from raw.tiktok_posts as posts
+join staging.stg_collections as collections
+    on collections.platform = 'tiktok'
+    and collections.month = posts.month
+    and collections.collection_id = posts.collection_id
+qualify row_number() over (
+    partition by posts.month, posts.id
+    order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+) = 1

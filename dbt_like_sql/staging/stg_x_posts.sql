@@ -1,0 +1,61 @@
+-- stg_x_posts: the posts of X accounts, replies included, in the words all platforms share.
+--
+-- grain   one row per (month, post_id) of the month's newest finished collection; the last observation wins
+-- month   all months; readers filter
+-- units   counts as of observed_at; null where X did not report one
+-- caveat  shares are retweets and quotes together; comments are replies; views are impressions, also of posts without a
+--         video. A retweet carries the original's words and counts: is_repost keeps it apart. An animated GIF is no
+--         video. X does not tell a post with a link from one without: both are text
+
+with worded as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.created_at,
+        posts.text,
+        posts.like_count,
+        posts.reply_count,
+        posts.retweet_count,
+        posts.quote_count,
+        posts.impression_count,
+        case
+            when list_has_any(posts.referenced_tweet_types, ['retweeted', 'reposted']) then 'repost'
+            when list_contains(posts.media_types, 'video') then 'video'
+            when len(posts.media_types) > 1 then 'album'
+            when len(posts.media_types) = 1 then 'photo'
+            when len(posts.media_types) = 0 then 'text'
+        end as kind
+    from raw.x_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'x'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+)
+
+select
+    'x' as platform,
+    account_id,
+    platform_account_id,
+    month,
+    id as post_id,
+    try_cast(created_at as timestamptz) as published_at,
+    kind,
+    kind in ('video', 'short') is true as is_video,
+    kind = 'repost' is true as is_repost,
+    text,
+    'https://x.com/i/web/status/' || id as permalink,
+    like_count as likes,
+    reply_count as comments,
+    try_cast(list_sum([retweet_count, quote_count]) as bigint) as shares,
+    impression_count as views,
+    collection_id,
+    observed_at
+from worded

@@ -1,0 +1,36 @@
+-- stg_youtube_posts: the videos of YouTube channels, in the words all platforms share.
+--
+-- grain   one row per (month, post_id) of the month's newest finished collection; the last observation wins
+-- month   all months; readers filter
+-- units   counts as of observed_at; null where YouTube did not report one
+-- caveat  YouTube writes counts as text and leaves likeCount and commentCount out where the owner hides them: null, never
+--         0. Shares are not offered. A Short is told from a video nowhere in the API: all are video. The text is the
+--         title and, after an empty line, the description
+
+select
+    'youtube' as platform,
+    posts.account_id,
+    posts.platform_account_id,
+    posts.month,
+    posts.id as post_id,
+    try_cast(coalesce(posts."videoPublishedAt", posts."publishedAt") as timestamptz) as published_at,
+    'video' as kind,
+    true as is_video,
+    false as is_repost,
+    nullif(concat_ws(chr(10) || chr(10), nullif(posts.title, ''), nullif(posts.description, '')), '') as text,
+    'https://www.youtube.com/watch?v=' || posts.id as permalink,
+    try_cast(posts."likeCount" as bigint) as likes,
+    try_cast(posts."commentCount" as bigint) as comments,
+    null::bigint as shares,
+    try_cast(posts."viewCount" as bigint) as views,
+    posts.collection_id,
+    posts.observed_at
+from raw.youtube_posts as posts
+join staging.stg_collections as collections
+    on collections.platform = 'youtube'
+    and collections.month = posts.month
+    and collections.collection_id = posts.collection_id
+qualify row_number() over (
+    partition by posts.month, posts.id
+    order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+) = 1

@@ -1,0 +1,141 @@
+"""Facebook Pages through the Graph API: the Page's figures and its first page of posts in one request.
+
+Requests: one for up to a hundred posts of the window, one more for each further page. Needs the app feature Page Public
+Content Access. Views of other people's Pages do not exist; `shares` absent means none; reels may be missing.
+Source: developers.facebook.com, Graph API v26.0: page/published_posts, results (paging).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, quote, urlsplit
+
+from pydantic import AliasPath, Field, TypeAdapter
+
+from smi_pipeline.collectors import graph
+from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
+from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.http import Wire
+from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
+from smi_pipeline.collectors.records import Outcome
+from smi_pipeline.collectors.verdict import Refusal, Reply, part
+from smi_pipeline.settings import Settings
+
+PAGE_SIZE = 100
+EDGE = "published_posts"
+PAGE_FIELDS = "id,name,username,link,followers_count,fan_count"
+POST_FIELDS = (
+    "id,created_time,message,permalink_url,status_type,attachments{media_type},shares,"
+    "reactions.limit(0).summary(total_count),comments.limit(0).summary(true)"
+)
+
+
+class FacebookPage(Record):
+    """A Page. `username` is absent where it has no vanity name; both counts are current ones."""
+
+    id: str
+    name: Text = None
+    username: Text = None
+    link: Text = None
+    followers_count: Count = None
+    fan_count: Count = None
+
+
+class FacebookPost(PostRecord):
+    """A post of a Page. `shares_count` null: the platform left `shares` out, which it does for none."""
+
+    time_field: ClassVar[str] = "created_time"
+
+    id: PostId
+    created_time: Time
+    message: Text = None
+    permalink_url: Text = None
+    status_type: Text = None
+    media_type: Text = Field(None, validation_alias=AliasPath("attachments", "data", 0, "media_type"))
+    shares_count: Count = Field(None, validation_alias=AliasPath("shares", "count"))
+    reactions_total_count: Count = Field(None, validation_alias=AliasPath("reactions", "summary", "total_count"))
+    comments_total_count: Count = Field(None, validation_alias=AliasPath("comments", "summary", "total_count"))
+
+
+PAGE = TypeAdapter(FacebookPage)
+POSTS = TypeAdapter(list[FacebookPost])
+
+
+def create(settings: Settings, wire: Wire) -> FacebookReader:
+    """A collector for Facebook."""
+    classify = partial(graph.classify, variable="SMI_FACEBOOK_TOKEN")
+    return FacebookReader(graph.connect("facebook", settings, wire, classify=classify))
+
+
+class FacebookReader(Reader):
+    """Reads Pages: by their id where the registry knows it (a renamed Page keeps it), else by their vanity name."""
+
+    platform = "facebook"
+
+    async def probe(self) -> None:
+        """Ask for the token's own id."""
+        await self.http.ask("me", params={"fields": "id"})
+
+    async def read(self, harvest: Harvest) -> Outcome:
+        """One request for the Page and its newest posts of the window, then the pages that are left."""
+        account, window = harvest.account, harvest.window
+        # Whether `since` includes its own second is not written anywhere; the cut decides.
+        since, until = int(window.start.timestamp()) - 1, int(window.end.timestamp())
+
+        async def first(limit: int) -> Reply:
+            posts = f"{EDGE}.since({since}).until({until}).limit({limit}){{{POST_FIELDS}}}"
+            node = quote(account.platform_account_id or account.handle, safe="")
+            return await self.http.ask(node, params={"fields": f"{PAGE_FIELDS},{posts}"})
+
+        reply, limit = await graph.in_smaller_pages(first, PAGE_SIZE)
+        record = {key: value for key, value in reply.body.items() if key != EDGE}
+        page = read(PAGE, record, "the Page")
+        same_owner(account, page.id)
+        harvest.platform_account_id = page.id
+        harvest.observe(page, record, answered_at(reply))
+        if page.username and account.platform_account_id and page.username.lower() != account.handle.lower():
+            harvest.notes.append(f"the Page's name is now {page.username}")
+
+        edge = reply.part(EDGE)
+        if edge is None:  # an expanded edge without objects is left out
+            return "answered"
+        pages = Pages()
+        while (cursor := _take(harvest, pages, edge, reply)) is not None:
+
+            async def further(limit: int, cursor: dict[str, str] = cursor) -> Reply:
+                params: dict[str, str | int] = {"fields": POST_FIELDS, "since": since, "until": until, "limit": limit}
+                return await self.http.ask(f"{page.id}/{EDGE}", params=params | cursor)
+
+            reply, limit = await graph.in_smaller_pages(further, limit)
+            edge = reply.body
+        return "answered"
+
+
+def _take(harvest: Harvest, pages: Pages, edge: Any, reply: Reply) -> dict[str, str] | None:
+    """Keep a page's posts first, then look for the next page: the last page has posts too."""
+    items = part(edge, "data")
+    posts = read(POSTS, items, "the Page's posts")
+    older = harvest.add(posts, items, answered_at(reply))
+    cursor = _next(edge)
+    if older or cursor is None:
+        return None
+    pages.turn(repr(cursor), (post.id for post in posts))
+    return cursor
+
+
+def _next(edge: Any) -> dict[str, str] | None:
+    """The parameters of the next page. `paging.next` says that there is one; its address is never followed."""
+    address = part(edge, "paging", "next")
+    if not isinstance(address, str):
+        return None
+    after = part(edge, "paging", "cursors", "after")
+    if isinstance(after, str) and after:
+        return {"after": after}
+    query = parse_qs(urlsplit(address).query)
+    names = ("after",) if "after" in query else ("since", "until", "__paging_token")
+    cursor = {name: query[name][0] for name in names if name in query}
+    if not cursor:
+        raise Refusal("failed", "drift in the Page's posts: paging.next without a cursor")
+    return cursor

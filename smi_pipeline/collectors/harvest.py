@@ -1,0 +1,131 @@
+"""What one account gives, gathered page by page and handed over whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from smi_pipeline.collectors.fields import UNSTORABLE, Bad, Moment, PostRecord, Record, compact
+from smi_pipeline.collectors.records import AccountResult, Outcome, Rejected, Row, Window
+from smi_pipeline.collectors.verdict import Refusal, words
+from smi_pipeline.registry.models import Account
+
+
+@dataclass
+class Harvest:
+    """What the answers about one account have given so far, until the account is done and handed over.
+
+    A post that comes twice counts once, the last time; so does what was rejected of it.
+    """
+
+    account: Account
+    window: Window
+    platform_account_id: str = ""
+    observed_at: datetime | None = None
+    notes: list[str] = field(default_factory=list)
+    _accounts: list[Row] = field(default_factory=list)
+    _account_rejects: list[Rejected] = field(default_factory=list)
+    _posts: dict[str, tuple[Row | None, list[Rejected]]] = field(default_factory=dict)
+    _replaced: int = 0
+
+    def observe(self, record: Record, payload: Any, at: datetime) -> None:
+        """Take the account's own record, read at `at`."""
+        row, rejected = self._row(record, compact(payload), at, post_id=None)
+        self._accounts.append(row)
+        self._account_rejects += rejected
+
+    def add(self, records: Sequence[PostRecord], payloads: Sequence[Any], at: datetime) -> bool:
+        """Take a page of posts, read at `at`: those in the window, and those that cannot be placed.
+
+        Returns:
+            Whether the page lies wholly before the window: it has posts, and each is older than the window's start.
+        """
+        self.observed_at = max(at, self.observed_at or at)
+        older = bool(records)
+        for record, payload in zip(records, payloads, strict=True):
+            identity = getattr(record, record.id_field)
+            moment = getattr(record, record.time_field)
+            if isinstance(moment, Moment):
+                older = older and moment.instant < self.window.start
+                if moment.instant not in self.window:
+                    continue
+            if isinstance(moment, Bad) or isinstance(identity, Bad):
+                self.refuse(record, payload, at)
+            else:
+                self._posts[str(identity)] = self._row(record, compact(payload), at, post_id=str(identity))
+        return older
+
+    def refuse(self, record: PostRecord, payload: Any, at: datetime) -> None:
+        """Put a whole post among the rejected: its id or its time cannot be read."""
+        identity, moment = getattr(record, record.id_field), getattr(record, record.time_field)
+        known = None if isinstance(identity, Bad) else str(identity)
+        name, bad = (record.id_field, identity) if known is None else (record.time_field, moment)
+        text = compact(payload)
+        rejected = Rejected(self.account.account_id, known, name, self._sent(bad), "malformed", at, text)
+        self._posts[known or text] = (None, [rejected])
+
+    def result(self, outcome: Outcome = "answered") -> AccountResult:
+        """Hand everything over."""
+        if self._replaced:
+            self.notes.append(f"U+0000 or half a surrogate pair replaced by U+FFFD in {self._replaced} texts")
+        if self.observed_at is None:
+            raise RuntimeError(f"{self.account.platform} {self.account.handle}: a result without any answer")
+        return AccountResult(
+            account=self.account,
+            outcome=outcome,
+            detail="; ".join(self.notes) or None,
+            observed_at=self.observed_at,
+            accounts=self._accounts,
+            posts=[row for row, _ in self._posts.values() if row is not None],
+            rejected=[*self._account_rejects, *(one for _, some in self._posts.values() for one in some)],
+        )
+
+    def refused(self, refusal: Refusal, at: datetime) -> AccountResult:
+        """Hand over the refusal: without posts, which were not read to their end, but with the account's own record.
+
+        A failed account is asked again, and then says it again.
+        """
+        keep = refusal.outcome != "failed"
+        return AccountResult(
+            account=self.account,
+            outcome=refusal.outcome,
+            detail=words(*self.notes, refusal.detail),
+            observed_at=refusal.at or self.observed_at or at,
+            accounts=self._accounts if keep else [],
+            rejected=self._account_rejects if keep else [],
+        )
+
+    def _row(self, record: Record, payload: str, at: datetime, *, post_id: str | None) -> tuple[Row, list[Rejected]]:
+        self.observed_at = max(at, self.observed_at or at)
+        row: Row = {
+            "account_id": self.account.account_id,
+            "platform_account_id": self.platform_account_id,
+            "observed_at": at,
+        }
+        rejected = []
+        for name, value in record.__dict__.items():
+            if isinstance(value, Bad):
+                row[name] = None
+                sent = self._sent(value)
+                rejected.append(Rejected(self.account.account_id, post_id, name, sent, "bad count", at, payload))
+            elif isinstance(value, Moment):
+                row[name] = value.raw
+            elif isinstance(value, str):
+                row[name] = self._storable(value)
+            elif isinstance(value, list):
+                row[name] = [self._storable(text) for text in value]
+            else:
+                row[name] = value
+        row["payload"] = payload
+        return row, rejected
+
+    def _storable(self, text: str) -> str:
+        if UNSTORABLE.search(text):
+            self._replaced += 1
+            return UNSTORABLE.sub("\ufffd", text)
+        return text
+
+    def _sent(self, bad: Bad) -> str:
+        return self._storable(bad.value) if isinstance(bad.value, str) else compact(bad.value)

@@ -1,0 +1,376 @@
+"""The one door to the platforms: a client that asks one origin, waits, retries, checks and redacts.
+
+What goes out: at most `concurrency` requests at a time, each with timeouts per phase and a total deadline, only to the
+configured base URL's own origin. Redirects and proxies of the environment are not followed.
+What comes in: redacted before anything reads it, a bounded number of bytes after decompression, strict JSON. Half an answer is
+no answer. All waiting is reckoned from the answers' own `Date`.
+
+Every request and answer passes through `Http`: a ledger of rates and quotas has its place here, before `_send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import aiohttp
+import httpx
+import stamina
+from httpx_aiohttp import AiohttpTransport
+
+from smi_pipeline.collectors.credentials import Redactor
+from smi_pipeline.collectors.records import CollectionError, Deferred
+from smi_pipeline.collectors.verdict import (
+    BadPayload,
+    Classifier,
+    Kind,
+    Refusal,
+    Reply,
+    Verdict,
+    http_date,
+    words,
+)
+from smi_pipeline.registry.models import Platform
+
+# httpx writes each URL at INFO, and a YouTube key is part of the URL.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+# Left to itself stamina prints by structlog wherever that is installed, into the output of `smi export` as well.
+stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+
+TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
+ATTEMPTS = 6
+LONGEST_WAIT = 930.0  # seconds; X's rate windows last 900
+PATIENCE = 1800.0  # seconds for one request with all its repetitions and waits
+# Where not one request succeeds any more, the accounts that are left are not tried one by one.
+FRUITLESS = 20
+# What a classifier may read. The others, cookies among them, go no further.
+HEADERS = (
+    "content-type",
+    "retry-after",
+    "x-rate-limit-reset",
+    "x-app-usage",
+    "x-business-use-case-usage",
+)
+
+Transport = httpx.AsyncBaseTransport
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What carries requests, how waiting is done and what an answer may take; handed in so that nothing is patched.
+
+    `deadline`: seconds for one whole answer, since a drip of a byte a second resets the read timeout for ever.
+    `max_bytes`: of one answer, after decompression.
+    """
+
+    transport: Transport | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    deadline: float = 90.0
+    max_bytes: int = 32 * 2**20
+
+
+class _AgainError(Exception):
+    """This request may be repeated. `wait`: seconds to hold all requests for first, null for a growing back-off."""
+
+    def __init__(self, kind: Kind, detail: str, *, wait: float | None = None, at: datetime | None = None) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.wait = wait
+        self.at = at
+        self.unreachable = False
+
+
+@dataclass
+class _Throttled:
+    """How often in a row one request was told to slow down."""
+
+    times: int = 0
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
+class Http:
+    """Asks one platform. Knows its origin, its classifier and its credentials, and shows none of them.
+
+    Args:
+        platform: for messages.
+        base_url: scheme, host, port and the path every request begins with.
+        classify: what an answer means.
+        redact: holds the credentials' values.
+        headers: sent with every request.
+        params: likewise.
+        concurrency: requests in flight at most.
+        wire: transport and sleep.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        base_url: str,
+        *,
+        classify: Classifier,
+        redact: Redactor,
+        concurrency: int,
+        wire: Wire,
+        headers: Mapping[str, str] | None = None,
+        params: Params | None = None,
+    ) -> None:
+        self.platform: Platform = platform
+        self.requests = 0
+        self.concurrency = concurrency
+        self.last_date: datetime | None = None
+        self.sleep = wire.sleep
+        self._wire = wire
+        self._base = _base_url(platform, base_url)
+        self._classify = classify
+        self.redact = redact
+        self._params = dict(params or {})
+        self._slots = asyncio.Semaphore(concurrency)
+        self._first = asyncio.Lock()
+        self._accepted = False
+        self._stopped: CollectionError | None = None
+        self._not_before = 0.0
+        self._fruitless = 0
+        self._client = httpx.AsyncClient(
+            transport=wire.transport or _aiohttp(concurrency),
+            headers={"user-agent": "smi-pipeline", "accept": "application/json", **(headers or {})},
+            timeout=TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"Http({self.platform}, {self.origin}, {self.requests} requests)"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that are asked, and no other."""
+        return f"{self._base.scheme}://{self._base.netloc.decode()}"
+
+    async def ask(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secret: bool = False,
+    ) -> Reply:
+        """One answer, after as many repetitions as it takes and is worth. GET, or POST where there is a body.
+
+        Args:
+            path: below the base URL, segments already quoted.
+            params: query parameters of this request.
+            json_body: body of a POST.
+            form: form of a POST.
+            headers: of this request alone.
+            secret: the answer itself is a credential: it is read as it came and never quoted.
+
+        Raises:
+            Refusal: the platform said no to this request, or it failed for good. Its kind tells.
+            CollectionError: nobody else should be asked: credential refused, out of reach. Asked once, remembered.
+            Deferred: quota used up, or a wait longer than LONGEST_WAIT.
+        """
+        request = self._client.build_request(
+            "GET" if json_body is None and form is None else "POST",
+            self._url(path),
+            params={**self._params, **(params or {})},
+            json=json_body,
+            data=form,
+            headers=headers,
+        )
+        throttled = _Throttled()
+        try:
+            async for attempt in stamina.retry_context(
+                on=lambda error: self._again(error, throttled),
+                attempts=ATTEMPTS,
+                timeout=None,
+                wait_initial=0.5,
+                wait_max=8,
+                wait_jitter=0.5,
+            ):
+                with attempt:
+                    reply = await self._in_turn(request, secret=secret)
+        except _AgainError as error:
+            self._give_up(error)
+        self._fruitless = 0
+        return reply
+
+    def _again(self, error: Exception, throttled: _Throttled) -> bool | float:
+        """Whether to repeat, decided for stamina; the waits that concern everybody are kept by the gate."""
+        if not isinstance(error, _AgainError) or self._stopped is not None:
+            return False
+        now = asyncio.get_running_loop().time()
+        if error.kind != "throttle" and error.wait is None:
+            return now - throttled.began < PATIENCE
+        throttled.times += 1
+        # Without a word how long: doubling, and spread so that those who wait do not all come back at once.
+        wait = min(60.0, 2.0**throttled.times) * random.uniform(0.5, 1) if error.wait is None else error.wait  # noqa: S311
+        if wait > LONGEST_WAIT or now + wait - throttled.began > PATIENCE:
+            return False
+        self._not_before = max(self._not_before, now + wait)
+        return 0.0
+
+    def _give_up(self, error: _AgainError) -> NoReturn:
+        if self._stopped is not None:
+            raise self._stopped from None
+        if error.unreachable:
+            self.stop(
+                CollectionError(
+                    f"{self.platform}: cannot connect to {self.origin} ({error.detail})",
+                    retryable=True,
+                    remedy=f"check SMI_{self.platform.upper()}_BASE_URL and that the service runs",
+                )
+            )
+        if error.kind == "throttle" or (error.wait or 0) > LONGEST_WAIT:
+            at = error.at or self.last_date
+            if at is not None:
+                wait = timedelta(seconds=error.wait or LONGEST_WAIT)
+                self.stop(Deferred(f"{self.platform}: {error.detail}", resume_at=at + wait))
+        self._fruitless += 1
+        if self._fruitless >= FRUITLESS:
+            self.stop(
+                CollectionError(
+                    f"{self.platform}: {self._fruitless} requests in a row failed for good, the last: {error.detail}",
+                    retryable=True,
+                )
+            )
+        raise Refusal("failed", words(error.detail, f"given up after {ATTEMPTS} attempts"), at=error.at) from None
+
+    def stop(self, error: CollectionError) -> NoReturn:
+        """Nobody is asked any more: whoever asks next gets the same error without a request."""
+        self._stopped = error
+        raise error from None
+
+    async def _in_turn(self, request: httpx.Request, *, secret: bool) -> Reply:
+        """Send when there is a slot. Until the platform has accepted the credential once, one at a time."""
+        if not self._accepted:
+            async with self._first:
+                if not self._accepted:
+                    return await self._judged(request, secret=secret)
+        async with self._slots:
+            return await self._judged(request, secret=secret)
+
+    async def _judged(self, request: httpx.Request, *, secret: bool) -> Reply:
+        wait = self._not_before - asyncio.get_running_loop().time()
+        if wait > 0:
+            await self.sleep(wait)
+        if self._stopped is not None:
+            raise self._stopped
+        reply = await self._send(request, secret=secret)
+        verdict = self._classify(reply)
+        detail = self.redact.message(verdict.detail)
+        if verdict.kind not in ("auth", "throttle", "transient"):
+            self._accepted = True
+        if verdict.kind in ("throttle", "transient"):
+            raise _AgainError(verdict.kind, detail, wait=verdict.wait, at=reply.at)
+        if verdict.kind in ("auth", "quota"):
+            self.stop(self._refused(verdict, detail))
+        if verdict.kind != "ok":
+            raise Refusal(verdict.kind, detail, at=reply.at)
+        return reply
+
+    def _refused(self, verdict: Verdict, detail: str) -> CollectionError:
+        if verdict.resume_at is not None:
+            return Deferred(f"{self.platform}: {detail}", resume_at=verdict.resume_at)
+        return CollectionError(f"{self.platform} refused: {detail}", remedy=verdict.remedy)
+
+    async def _send(self, request: httpx.Request, *, secret: bool) -> Reply:
+        if f"{request.url.scheme}://{request.url.netloc.decode()}" != self.origin:
+            raise CollectionError(f"{self.platform}: only {self.origin} is asked, not {request.url.host}")
+        self.requests += 1
+        raw = bytearray()
+        try:
+            async with asyncio.timeout(self._wire.deadline):
+                response = await self._client.send(request, stream=True)
+                try:
+                    async for chunk in response.aiter_bytes():
+                        raw += chunk
+                        if len(raw) > self._wire.max_bytes:
+                            raise BadPayload(f"the answer is larger than {self._wire.max_bytes} bytes")
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._transport_failed(error) from None
+        at = http_date(response.headers.get("date", ""))
+        if at is not None:
+            self.last_date = max(at, self.last_date or at)
+        return self._reply(response, bytes(raw), at, secret=secret)
+
+    def _transport_failed(self, error: Exception) -> _AgainError:
+        name = type(error).__name__
+        again = _AgainError("transient", self.redact.message(words("no whole answer", name, str(error))))
+        # The aiohttp transport calls a refused connection a connect time-out; the cause says which it was.
+        again.unreachable = isinstance(error, httpx.ConnectError) or isinstance(
+            error.__cause__, aiohttp.ClientConnectorError
+        )
+        return again
+
+    def _reply(self, response: httpx.Response, raw: bytes, at: datetime | None, *, secret: bool) -> Reply:
+        headers = {name: response.headers[name] for name in HEADERS if name in response.headers}
+        good = response.status_code < HTTPStatus.MULTIPLE_CHOICES
+        try:
+            text = raw.decode()
+            if good and not any(kind in headers.get("content-type", "") for kind in ("json", "javascript")):
+                raise ValueError(f"content type {headers.get('content-type') or 'not given'} instead of JSON")  # noqa: TRY301
+            body = json.loads(text if secret else self.redact.received(text), parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            if good:
+                raise _AgainError("transient", self._quoted(error, raw, secret=secret), at=at) from None
+            body = None  # an error page of something in between; the status says enough
+        if good and at is None:
+            raise BadPayload("the answer has no readable Date header")
+        return Reply(response.status_code, headers, body, at)
+
+    def _quoted(self, error: Exception, raw: bytes, *, secret: bool) -> str:
+        """What was wrong with a body, its hash, and how it begins: enough to find it again, without a credential."""
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        begins = "" if secret else self.redact.message(raw[:1000].decode(errors="replace"))[:200]
+        digest = hashlib.sha256(raw).hexdigest()
+        return self.redact.message(
+            f"bad payload: {reason.splitlines()[0]} ({len(raw)} bytes, sha256 {digest}), begins {begins!r}"
+        )
+
+    def _url(self, path: str) -> httpx.URL:
+        return self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + b"/" + path.lstrip("/").encode())
+
+
+def _base_url(platform: Platform, text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise CollectionError(
+            f"{platform}: the base URL is not one", remedy=f"set SMI_{platform.upper()}_BASE_URL like https://host/path"
+        )
+    return url
+
+
+def _aiohttp(concurrency: int) -> Transport:
+    """The transport: httpx's own becomes CPU-bound at some thirty requests at a time; this one does not."""
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=15)
+    return AiohttpTransport(trust_env=False, limits=limits)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,43 @@
+"""Guards against listings that never end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from smi_pipeline.collectors.verdict import Refusal
+
+MAX_PAGES = 2_000
+MAX_EMPTY = 5
+
+
+class Pages:
+    """Watches one listing. A cursor that comes again is only a loop when its page brought nothing new.
+
+    Graph answers have been seen whose cursors repeat although there is a next page, and empty pages that have a next
+    one; neither alone is an end or a fault.
+    """
+
+    def __init__(self) -> None:
+        self._cursors: set[str] = set()
+        self._ids: set[object] = set()
+        self._pages = 0
+        self._empty = 0
+
+    def turn(self, cursor: str, ids: Iterable[object]) -> None:
+        """Called after each page that names a next one, with its cursor and the ids on this page.
+
+        Raises:
+            Refusal: the listing goes round, stays empty or does not end.
+        """
+        found = set(ids)
+        fresh = not found <= self._ids
+        self._ids |= found
+        self._pages += 1
+        self._empty = 0 if found else self._empty + 1
+        if cursor in self._cursors and not fresh:
+            raise Refusal("failed", f"pagination loop: page {self._pages} leads to a cursor seen before, no new posts")
+        if self._empty > MAX_EMPTY:
+            raise Refusal("failed", f"pagination loop: {self._empty} empty pages in a row, each with a next one")
+        if self._pages >= MAX_PAGES:
+            raise Refusal("failed", f"pagination loop: no end after {MAX_PAGES} pages")
+        self._cursors.add(cursor)

@@ -1,0 +1,180 @@
+"""What an answer means, decided without side effects: a platform's classifier maps a Reply to a Verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from smi_pipeline.collectors.records import Outcome
+
+# throttle, transient: ask the same again. auth, quota: the platform as a whole, nobody is asked any more.
+# The rest concern what was asked for: missing to failed are outcomes of an account, the last five are handled.
+Kind = Literal[
+    "ok",
+    "throttle",
+    "transient",
+    "auth",
+    "quota",
+    "missing",
+    "suspended",
+    "private",
+    "unavailable",
+    "permission",
+    "failed",
+    "less_data",
+    "stale_cursor",
+    "stale_token",
+    "no_list",
+    "bad_page_token",
+]
+_OUTCOMES: dict[Kind, Outcome] = {
+    "missing": "missing",
+    "suspended": "suspended",
+    "private": "private",
+    "unavailable": "unavailable",
+    "permission": "permission",
+}
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_EPOCH = re.compile(r"\d{9,11}")
+QUOTED = 300
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: already redacted. `headers` by lower-case name; `body` is null when it is not JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    at: datetime | None
+
+    def part(self, *path: str | int) -> Any:
+        """The value at `path` of the body, null where the way there ends."""
+        return part(self.body, *path)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer means. `wait` in seconds; `resume_at` for a used-up quota; `detail` in the platform's words."""
+
+    kind: Kind
+    detail: str = ""
+    wait: float | None = None
+    resume_at: datetime | None = None
+    remedy: str | None = None
+
+
+OK = Verdict("ok")
+Classifier = Callable[[Reply], Verdict]
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+    """The platform answered, and the answer is no. Concerns what was asked for, not the platform as a whole."""
+
+    def __init__(self, kind: Kind, detail: str, *, at: datetime | None = None) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.at = at
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the account: failed for everything without an outcome of its own."""
+        return _OUTCOMES.get(self.kind, "failed")
+
+
+class BadPayload(Refusal):
+    """An answer that is not what its content type or the protocol promises."""
+
+    def __init__(self, detail: str, *, at: datetime | None = None) -> None:
+        super().__init__("failed", detail, at=at)
+
+
+def part(value: Any, *path: str | int) -> Any:
+    """The value at `path` of a JSON value, null where the way there ends."""
+    for step in path:
+        if (isinstance(step, str) and isinstance(value, dict)) or (isinstance(step, int) and isinstance(value, list)):
+            try:
+                value = value[step]  # type: ignore[index]
+            except (KeyError, IndexError):
+                return None
+        else:
+            return None
+    return value
+
+
+def words(*parts: Any) -> str:
+    """The platform's own words in one line, the empty ones left out, cut to a bearable length."""
+    line = ": ".join(" ".join(str(p).split()) for p in parts if p not in (None, ""))
+    return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"
+
+
+def asked_wait(reply: Reply) -> float | None:
+    """Seconds the answer asks to wait, null where it does not say or what it says makes no sense.
+
+    `Retry-After` in seconds or as an HTTP date, else `x-rate-limit-reset`. Dates are compared with the answer's own
+    `Date`, so a clock of ours that runs an hour ahead changes nothing.
+    """
+    retry_after = reply.headers.get("retry-after", "").strip()
+    reset = reply.headers.get("x-rate-limit-reset", "").strip()
+    wait: float | None = None
+    if _SECONDS.fullmatch(retry_after):
+        wait = float(retry_after)
+    elif retry_after and reply.at is not None and (until := http_date(retry_after)) is not None:
+        wait = (until - reply.at).total_seconds()
+    elif not retry_after and _EPOCH.fullmatch(reset) and reply.at is not None:
+        wait = int(reset) - reply.at.timestamp()
+    return wait if wait is not None and wait > 0 else None
+
+
+def http_date(text: str) -> datetime | None:
+    """An HTTP date as an aware UTC instant, null when it is none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def is_good(reply: Reply) -> bool:
+    """Whether HTTP calls the answer a success."""
+    return HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def by_status(reply: Reply, detail: str, *, remedy: str) -> Verdict:
+    """The verdict where the body does not decide: what HTTP itself says."""
+    if is_good(reply):
+        return OK
+    said = words(f"HTTP {reply.status}", detail)
+    match reply.status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return Verdict("auth", said, remedy=remedy)
+        case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
+            return Verdict("missing", said)
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Verdict("throttle", said, wait=asked_wait(reply))
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+            return Verdict("transient", said, wait=asked_wait(reply))
+    return Verdict("failed", said)  # redirects too: they are not followed
+
+
+def decided(kind: Kind, reply: Reply, detail: str, *, remedy: str, quota_zone: tzinfo = UTC) -> Verdict:
+    """The verdict of a known kind, with the wait or the end of the quota's day that belongs to it."""
+    return Verdict(
+        kind,
+        detail,
+        wait=asked_wait(reply) if kind == "throttle" else None,
+        resume_at=next_midnight(reply.at, quota_zone) if kind == "quota" and reply.at is not None else None,
+        remedy=remedy if kind == "auth" else None,
+    )
+
+
+def next_midnight(at: datetime, zone: tzinfo) -> datetime:
+    """The next midnight of `zone` after `at`, in UTC: when daily quotas start anew."""
+    local = at.astimezone(zone)
+    return (local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)).astimezone(UTC)

@@ -1,0 +1,292 @@
+"""X API v2: users by a hundred names at a time, then each one's timeline over the window.
+
+Requests: one a hundred accounts, one a hundred posts of the window and account (short pages make it more), and none for
+windows before 6 November 2010, the API's first instant. Retweets are kept and told by `referenced_tweet_types`. Asked
+in the older vocabulary (`tweet.fields`); answers in the newer one are read as well.
+Source: github.com/xdevplatform/docs, openapi 2.167.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from pydantic import AliasChoices, AliasPath, Field, TypeAdapter
+
+from smi_pipeline.collectors.credentials import Redactor, credential
+from smi_pipeline.collectors.fields import Count, Flag, PostId, PostRecord, Record, Text, Texts, Time, read
+from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.http import Http, Wire
+from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
+from smi_pipeline.collectors.records import Outcome
+from smi_pipeline.collectors.stream import Emit, each
+from smi_pipeline.collectors.verdict import Kind, Refusal, Reply, Verdict, by_status, part, words
+from smi_pipeline.settings import Settings
+
+BATCH = 100
+PAGE_SIZE = 100
+EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
+HISTORY = 3_200  # a timeline shows its newest posts up to this number, and ends there without a word
+BUSY_DAY = 100  # posts a day that an account may make after the window before the limit is thought of
+JUST_NOW = timedelta(seconds=30)  # an end closer to now than this is refused
+
+USER_FIELDS = "created_at,protected,public_metrics"
+TWEET_FIELDS = "attachments,created_at,lang,public_metrics,referenced_tweets"
+
+
+def _metric(*names: str) -> Any:
+    return Field(None, validation_alias=AliasChoices(*(AliasPath("public_metrics", name) for name in names)))
+
+
+class XUser(Record):
+    """An account. `protected` ones show nothing to an app."""
+
+    id: str
+    username: Text = None
+    name: Text = None
+    created_at: Text = None
+    protected: Flag = None
+    followers_count: Count = _metric("followers_count")
+    following_count: Count = _metric("following_count")
+    tweet_count: Count = _metric("tweet_count", "post_count")
+    listed_count: Count = _metric("listed_count")
+
+
+class XPost(PostRecord):
+    """A post, a reply or a retweet. `impression_count` exists since about December 2022.
+
+    `media_types` is empty for a post without attachments, null where their kind was not told.
+    """
+
+    time_field: ClassVar[str] = "created_at"
+
+    id: PostId
+    created_at: Time
+    text: Text = None
+    lang: Text = None
+    retweet_count: Count = _metric("retweet_count", "repost_count")
+    reply_count: Count = _metric("reply_count")
+    like_count: Count = _metric("like_count")
+    quote_count: Count = _metric("quote_count")
+    bookmark_count: Count = _metric("bookmark_count")
+    impression_count: Count = _metric("impression_count")
+    referenced_tweet_types: Texts = None
+    media_types: Texts = None
+
+
+USER = TypeAdapter(XUser)
+POSTS = TypeAdapter(list[XPost])
+
+
+def classify(reply: Reply) -> Verdict:
+    """What an answer means: problem objects say it by `type` and `title`, and 402 by its status alone."""
+    body = reply.body
+    kind = str(part(body, "type") or "")
+    said = words(part(body, "title"), part(body, "detail"), part(body, "errors", 0, "message"))
+    match reply.status:
+        case HTTPStatus.OK:
+            if not isinstance(body, dict) or not {"data", "errors", "meta"} & body.keys():
+                return Verdict("failed", "drift: an answer without data, errors and meta")
+        case HTTPStatus.PAYMENT_REQUIRED:
+            return Verdict("quota", words("HTTP 402", said), remedy="buy credits for the app of SMI_X_BEARER_TOKEN")
+        case HTTPStatus.TOO_MANY_REQUESTS if kind.endswith("/usage-capped") and reply.at is not None:
+            month_end = (reply.at.replace(day=1) + timedelta(days=32)).replace(day=1)
+            return Verdict("quota", said, resume_at=month_end.replace(hour=0, minute=0, second=0, microsecond=0))
+        case HTTPStatus.FORBIDDEN if kind.endswith("/not-authorized-for-resource"):
+            return Verdict("private", said)
+    return by_status(reply, said, remedy="set a valid SMI_X_BEARER_TOKEN of an app enrolled for API v2")
+
+
+def create(settings: Settings, wire: Wire) -> XReader:
+    """A collector for X."""
+    token = credential(settings, "x", "x_bearer_token")
+    return XReader(
+        Http(
+            "x",
+            settings.base_url("x"),
+            classify=classify,
+            redact=Redactor([token]),
+            headers={"authorization": f"Bearer {token}"},
+            concurrency=settings.concurrency,
+            wire=wire,
+        )
+    )
+
+
+class XReader(Reader):
+    """Reads accounts by name; one whose name is gone is looked for by its id, where the registry knows it."""
+
+    platform = "x"
+
+    async def probe(self) -> None:
+        """Ask for one user."""
+        await self.http.ask("2/users/by", params={"usernames": "XDevelopers"})
+
+    async def work(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Users in hundreds, then the timelines of those that are there."""
+
+        async def batch(some: list[Harvest]) -> None:
+            try:
+                found = await self._users(some)
+            except Refusal as refusal:
+                for harvest in some:
+                    await emit(self.refused(harvest, refusal))
+                return
+
+            async def one(harvest: Harvest) -> None:
+                async def timeline(harvest: Harvest) -> Outcome:
+                    return await self._timeline(harvest, *found[id(harvest)])
+
+                await self.settle(harvest, emit, timeline)
+
+            await each(some, one, at_once=self.http.concurrency)
+
+        for first in range(0, len(harvests), BATCH):
+            await batch(harvests[first : first + BATCH])
+
+    async def _users(self, harvests: list[Harvest]) -> dict[int, tuple[Any, Reply]]:
+        """What was said of each: the user, or the problem with it, and the answer it stood in."""
+        names = list(dict.fromkeys(harvest.account.handle.lower() for harvest in harvests))
+        said = await self._lookup("2/users/by", "usernames", names, "username")
+        found = {id(harvest): said[harvest.account.handle.lower()] for harvest in harvests}
+        # A name nobody has any more may be an account that goes on under another one.
+        lost = {
+            harvest.account.platform_account_id: harvest
+            for harvest in harvests
+            if harvest.account.platform_account_id and _problem(found[id(harvest)][0]) in ("missing", "unavailable")
+        }
+        if lost:
+            for user_id, known in (await self._lookup("2/users", "ids", [*filter(None, lost)], "id")).items():
+                if "problem" not in known[0]:
+                    found[id(lost[user_id])] = known
+        return found
+
+    async def _lookup(self, path: str, parameter: str, values: Sequence[str], key: str) -> dict[str, tuple[Any, Reply]]:
+        reply = await self.http.ask(path, params={parameter: ",".join(values), "user.fields": USER_FIELDS})
+        said: dict[str, tuple[Any, Reply]] = {}
+        for problem in reply.part("errors") or []:
+            for name in ("value", "resource_id"):
+                said[str(part(problem, name)).lower()] = ({"problem": problem}, reply)
+        for user in reply.part("data") or []:
+            said[str(part(user, key)).lower()] = (user, reply)
+        nothing = {"problem": {"title": "the answer names it neither among the users nor among the errors"}}
+        return {value: said.get(value, (nothing, reply)) for value in values}
+
+    async def _timeline(self, harvest: Harvest, record: dict[str, Any], reply: Reply) -> Outcome:
+        """The account's own record is there: read its posts of the window."""
+        at = answered_at(reply)
+        if "problem" in record:
+            raise Refusal(_problem(record) or "unavailable", _said(record["problem"]), at=at)
+        account, window = harvest.account, harvest.window
+        user = read(USER, record, "the user")
+        if (user.username or "").lower() == account.handle.lower():
+            same_owner(account, user.id)
+        else:
+            harvest.notes.append(f"renamed: the handle is now {user.username}")
+        harvest.platform_account_id = user.id
+        harvest.observe(user, record, at)
+        if user.protected:
+            raise Refusal("private", "the account is protected", at=at)
+        if window.end <= EARLIEST:
+            harvest.notes.append(f"not asked: the API begins at {EARLIEST:%Y-%m-%d}")
+            return "answered"
+        params: dict[str, str | int] = {"max_results": PAGE_SIZE, "tweet.fields": TWEET_FIELDS}
+        params |= {"expansions": "attachments.media_keys", "media.fields": "type"}
+        # Whether the start is included is not written anywhere; the cut decides.
+        start = window.start - timedelta(seconds=1)
+        if start >= EARLIEST:
+            params["start_time"] = _iso(start)
+        if window.end <= at - JUST_NOW:
+            params["end_time"] = _iso(window.end)
+        posts = await self._posts(harvest, params)
+        if await self._is_cut_off(harvest, user, posts, at):
+            harvest.notes.append(f"the timeline shows the newest {HISTORY} posts and ends before the window's start")
+            return "truncated"
+        return "answered"
+
+    async def _posts(self, harvest: Harvest, params: dict[str, str | int]) -> int:
+        """All pages of the window; gives the number of posts seen."""
+        path, token, seen, pages = f"2/users/{harvest.platform_account_id}/tweets", "", 0, Pages()
+        while True:
+            reply = await self.http.ask(path, params=params | ({"pagination_token": token} if token else {}))
+            if reply.part("data") is None:
+                _no_posts(reply)
+                return seen
+            items, payloads = _with_media(reply)
+            posts = read(POSTS, items, "the timeline")
+            seen += len(posts)
+            older = harvest.add(posts, payloads, answered_at(reply))
+            token = reply.part("meta", "next_token")  # a short page is not the last one
+            if older or not token:
+                return seen
+            pages.turn(str(token), (post.id for post in posts))
+
+    async def _is_cut_off(self, harvest: Harvest, user: XUser, posts: int, at: datetime) -> bool:
+        """Whether the limit on a timeline's length lies within the window or after it.
+
+        Only where that can be is it asked for: by looking for anything older than the window.
+        """
+        window = harvest.window
+        since = max((at - window.end) / timedelta(days=1), 0) * BUSY_DAY
+        if (isinstance(user.tweet_count, int) and user.tweet_count <= HISTORY) or posts + since < HISTORY:
+            return False
+        if window.start <= EARLIEST:
+            return posts >= HISTORY
+        params: dict[str, str | int] = {"max_results": 5, "end_time": _iso(window.start)}
+        reply = await self.http.ask(f"2/users/{user.id}/tweets", params=params)
+        return not reply.part("data")
+
+
+def _iso(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _problem(record: Any) -> Kind | None:
+    """What a problem object says of an account; null where it is no problem."""
+    problem = part(record, "problem")
+    if problem is None:
+        return None
+    kind, text = str(part(problem, "type") or ""), words(part(problem, "title"), part(problem, "detail")).lower()
+    if "suspended" in text:
+        return "suspended"
+    if kind.endswith("/not-authorized-for-resource") or "not authorized" in text:
+        return "private"
+    return "missing" if kind.endswith("/resource-not-found") else "unavailable"
+
+
+def _said(problem: Any) -> str:
+    return words(part(problem, "title"), part(problem, "detail"))
+
+
+def _no_posts(reply: Reply) -> None:
+    """An answer without posts: right if it says so, and otherwise the reason stands in its errors."""
+    problem = reply.part("errors", 0)
+    if problem is not None:
+        raise Refusal(_problem({"problem": problem}) or "unavailable", _said(problem), at=reply.at)
+    if reply.part("meta", "result_count") != 0:
+        raise Refusal("failed", "drift in the timeline: no data although meta.result_count is not 0", at=reply.at)
+
+
+def _with_media(reply: Reply) -> tuple[Any, list[Any]]:
+    """A page's posts with the types of their media and references, and their payloads with the media themselves.
+
+    Media stand beside the posts of a page, and a post alone would not tell a video.
+    """
+    data = reply.part("data")
+    listed = reply.part("includes", "media")
+    media = {part(one, "media_key"): one for one in listed} if isinstance(listed, list) else {}
+    items, payloads = [], []
+    for post in data if isinstance(data, list) else ():
+        keys = part(post, "attachments", "media_keys")
+        own = [media[key] for key in keys if key in media] if isinstance(keys, list) else []
+        payloads.append({**post, "includes": {"media": own}} if own else post)
+        references = part(post, "referenced_tweets") or part(post, "referenced_posts")
+        types = [part(one, "type") for one in references] if isinstance(references, list) else []
+        # Attached and yet not among the media: of an unknown kind, which is not the same as a post of text alone.
+        kinds = [part(one, "type") for one in own] if own or not keys else None
+        extra = {"media_types": kinds, "referenced_tweet_types": types}
+        items.append({**post, **extra} if isinstance(post, dict) else post)
+    return (items, payloads) if isinstance(data, list) else (data, [])

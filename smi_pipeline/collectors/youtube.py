@@ -1,0 +1,320 @@
+"""YouTube Data API v3: channels, the uploads of each back to the window's start, videos in fifties across channels.
+
+Requests, one quota unit each: one a channel where only its handle is known, one for fifty channels where the id is; one
+a page of fifty uploads up to the first page wholly before the window; one for fifty videos of the window, whosesoever.
+The list has no window and no order by time of publication (scheduled videos stand where they were added).
+Counts are strings; `likeCount` and `commentCount` are absent where hidden; subscribers are rounded to three figures.
+Source: discovery document youtube.v3 revision 20261104; developers.google.com/youtube/v3/determine_quota_cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasPath, Field, TypeAdapter
+
+from smi_pipeline.collectors.credentials import Redactor, credential
+from smi_pipeline.collectors.fields import Bad, Digits, Flag, Moment, PostId, PostRecord, Record, Text, Time, read
+from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.http import Http, Wire
+from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.reader import Reader, answered_at
+from smi_pipeline.collectors.records import Outcome
+from smi_pipeline.collectors.stream import Emit, each, together
+from smi_pipeline.collectors.verdict import OK, Kind, Refusal, Reply, Verdict, by_status, decided, is_good, part, words
+from smi_pipeline.settings import Settings
+
+BATCH = 50
+PAGE_SIZE = 50
+QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
+PARTS = "snippet,statistics,contentDetails"
+
+_REASONS: dict[Kind, tuple[str, ...]] = {
+    "quota": ("quotaExceeded", "dailyLimitExceeded"),
+    "throttle": ("rateLimitExceeded", "userRateLimitExceeded"),
+    "auth": ("keyInvalid", "keyExpired", "accessNotConfigured", "authError", "forbidden", "ipRefererBlocked"),
+    "no_list": ("playlistNotFound",),
+    "missing": ("channelNotFound",),
+    "private": ("playlistItemsNotAccessible",),
+    "bad_page_token": ("invalidPageToken",),
+}
+_KINDS = {reason: kind for kind, reasons in _REASONS.items() for reason in reasons}
+REMEDY = "set a valid SMI_YOUTUBE_API_KEY of a project with the YouTube Data API enabled"
+
+
+class YouTubeChannel(Record):
+    """A channel. `subscriberCount` is absent or meaningless where `hiddenSubscriberCount` is true."""
+
+    id: str
+    title: Text = Field(None, validation_alias=AliasPath("snippet", "title"))
+    customUrl: Text = Field(None, validation_alias=AliasPath("snippet", "customUrl"))  # noqa: N815 - the API's name
+    uploads: Text = Field(None, validation_alias=AliasPath("contentDetails", "relatedPlaylists", "uploads"))
+    subscriberCount: Digits = Field(None, validation_alias=AliasPath("statistics", "subscriberCount"))  # noqa: N815
+    viewCount: Digits = Field(None, validation_alias=AliasPath("statistics", "viewCount"))  # noqa: N815
+    videoCount: Digits = Field(None, validation_alias=AliasPath("statistics", "videoCount"))  # noqa: N815
+    hiddenSubscriberCount: Flag = Field(None, validation_alias=AliasPath("statistics", "hiddenSubscriberCount"))  # noqa: N815
+
+
+class Upload(PostRecord):
+    """An item of the uploads list. Without a time of publication the video is private or deleted."""
+
+    time_field: ClassVar[str] = "videoPublishedAt"
+
+    id: PostId = Field(validation_alias=AliasPath("contentDetails", "videoId"))
+    videoPublishedAt: Time | None = Field(None, validation_alias=AliasPath("contentDetails", "videoPublishedAt"))  # noqa: N815
+
+
+class YouTubeVideo(PostRecord):
+    """A video: `videoPublishedAt` as the uploads list has it, `publishedAt` as the video's own snippet does."""
+
+    time_field: ClassVar[str] = "videoPublishedAt"
+
+    id: PostId = Field(validation_alias=AliasPath("video", "id"))
+    videoPublishedAt: Time = Field(validation_alias=AliasPath("playlistItem", "contentDetails", "videoPublishedAt"))  # noqa: N815
+    publishedAt: Text = Field(None, validation_alias=AliasPath("video", "snippet", "publishedAt"))  # noqa: N815
+    title: Text = Field(None, validation_alias=AliasPath("video", "snippet", "title"))
+    description: Text = Field(None, validation_alias=AliasPath("video", "snippet", "description"))
+    viewCount: Digits = Field(None, validation_alias=AliasPath("video", "statistics", "viewCount"))  # noqa: N815
+    likeCount: Digits = Field(None, validation_alias=AliasPath("video", "statistics", "likeCount"))  # noqa: N815
+    commentCount: Digits = Field(None, validation_alias=AliasPath("video", "statistics", "commentCount"))  # noqa: N815
+
+
+CHANNEL = TypeAdapter(YouTubeChannel)
+UPLOADS = TypeAdapter(list[Upload])
+VIDEOS = TypeAdapter(list[YouTubeVideo])
+
+
+def classify(reply: Reply) -> Verdict:
+    """What an answer means: by the error's reason, never by its message but for a key that has no reason of its own."""
+    error = reply.part("error")
+    if not isinstance(error, dict):
+        if is_good(reply) and reply.part("items") is None and reply.part("pageInfo") is None:
+            return Verdict("failed", "drift: an answer without items and pageInfo")
+        return by_status(reply, "", remedy=REMEDY)
+    reason, message = str(part(error, "errors", 0, "reason") or ""), str(error.get("message") or "")
+    said = words(reason, message)
+    kind = _KINDS.get(reason)
+    details = error.get("details")
+    if message.startswith("API key not valid") or (
+        isinstance(details, list) and "API_KEY_INVALID" in (part(detail, "reason") for detail in details)
+    ):
+        kind = "auth"
+    if kind is not None:
+        return decided(kind, reply, said, remedy=REMEDY, quota_zone=QUOTA_ZONE)
+    verdict = by_status(reply, said, remedy=REMEDY)
+    return Verdict("failed", said) if verdict is OK else verdict
+
+
+def create(settings: Settings, wire: Wire) -> YouTubeReader:
+    """A collector for YouTube."""
+    key = credential(settings, "youtube", "youtube_api_key")
+    return YouTubeReader(
+        Http(
+            "youtube",
+            settings.base_url("youtube"),
+            classify=classify,
+            redact=Redactor([key]),
+            params={"key": key},
+            concurrency=settings.concurrency,
+            wire=wire,
+        )
+    )
+
+
+@dataclass
+class _Channel:
+    """A channel whose uploads are listed: what videos of the window are still to be asked for."""
+
+    harvest: Harvest
+    waiting: dict[str, Any] = field(default_factory=dict)  # by video id, the item of the uploads list
+    refusal: Refusal | None = None
+    gone: int = 0
+
+
+class YouTubeReader(Reader):
+    """Reads channels: by id where the registry knows it, by handle otherwise."""
+
+    platform = "youtube"
+
+    async def probe(self) -> None:
+        """Ask for one channel."""
+        await self.http.ask("channels", params={"part": "id", "forHandle": "@YouTube"})
+
+    async def work(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Channels, then uploads, then videos; each step goes on while the one before it still does."""
+        videos = _Videos(self, emit)
+        known = [harvest for harvest in harvests if harvest.account.platform_account_id]
+        named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
+
+        async def listing(harvest: Harvest, record: Any, reply: Reply) -> None:
+            channel = _Channel(harvest)
+            try:
+                await self._uploads(channel, record, reply)
+            except Refusal as refusal:
+                channel.refusal = refusal
+            await videos.take(channel)
+
+        async def by_id(some: list[Harvest]) -> None:
+            ids = ",".join(dict.fromkeys(str(harvest.account.platform_account_id) for harvest in some))
+            try:
+                reply = await self.http.ask("channels", params={"part": PARTS, "id": ids, "maxResults": BATCH})
+            except Refusal as refusal:
+                for harvest in some:
+                    await emit(self.refused(harvest, refusal))
+                return
+            found = {part(record, "id"): record for record in reply.part("items") or []}
+            await each(
+                some,
+                lambda h: listing(h, found.get(h.account.platform_account_id), reply),
+                at_once=self.http.concurrency,
+            )
+
+        async def by_handle(harvest: Harvest) -> None:
+            try:
+                reply = await self.http.ask(
+                    "channels", params={"part": PARTS, "forHandle": f"@{harvest.account.handle}"}
+                )
+            except Refusal as refusal:
+                await emit(self.refused(harvest, refusal))
+                return
+            await listing(harvest, reply.part("items", 0), reply)
+
+        for first in range(0, len(known), BATCH):
+            await by_id(known[first : first + BATCH])
+        await each(named, by_handle, at_once=self.http.concurrency)
+        await videos.finish()
+
+    async def _uploads(self, channel: _Channel, record: Any, reply: Reply) -> None:
+        """The channel's own record, then its uploads up to the first page wholly before the window."""
+        at, harvest = answered_at(reply), channel.harvest
+        if record is None:
+            raise Refusal("missing", "the answer has no such channel", at=at)
+        found = read(CHANNEL, record, "the channel")
+        harvest.platform_account_id = found.id
+        harvest.observe(found, record, at)
+        if not found.uploads:
+            raise Refusal("failed", "drift in the channel: no uploads playlist", at=at)
+        try:
+            await self._list(channel, found.uploads)
+        except Refusal as refusal:
+            if refusal.kind != "no_list":
+                raise
+            if found.videoCount not in (None, "0"):
+                raise Refusal("unavailable", f"{refusal.detail}; videoCount {found.videoCount}", at=at) from None
+            harvest.notes.append(f"no public uploads ({refusal.detail})")
+
+    async def _list(self, channel: _Channel, playlist: str) -> None:
+        token, restarted, dated, undated, pages = "", False, 0, 0, Pages()
+        while True:
+            try:
+                reply = await self._uploads_page(playlist, token)
+            except Refusal as refusal:
+                if refusal.kind != "bad_page_token" or restarted:
+                    raise
+                token, restarted, pages = "", True, Pages()
+                continue
+            records = reply.part("items") or []
+            uploads = read(UPLOADS, records, "the uploads")
+            dates = [upload.videoPublishedAt for upload in uploads if upload.videoPublishedAt is not None]
+            dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
+            older = _note(channel, uploads, records, answered_at(reply))
+            token = reply.part("nextPageToken")
+            if older or not token:
+                break
+            pages.turn(str(token), (upload.id for upload in uploads))
+        if undated and not dated:
+            raise Refusal("failed", f"drift in the uploads: none of {undated} has videoPublishedAt", at=reply.at)
+
+    async def _uploads_page(self, playlist: str, token: str) -> Reply:
+        params: dict[str, str | int] = {"part": "contentDetails", "playlistId": playlist, "maxResults": PAGE_SIZE}
+        return await self.http.ask("playlistItems", params=params | ({"pageToken": token} if token else {}))
+
+
+def _note(channel: _Channel, uploads: list[Upload], items: list[Any], at: datetime) -> bool:
+    """Remember the videos of the window on a page of uploads; gives whether all of the page is older."""
+    harvest, times = channel.harvest, []
+    for upload, item in zip(uploads, items, strict=True):
+        moment = upload.videoPublishedAt
+        if isinstance(moment, Moment):
+            times.append(moment.instant)
+            if moment.instant not in harvest.window:
+                continue
+        if isinstance(moment, Bad) or (moment is not None and isinstance(upload.id, Bad)):
+            harvest.refuse(upload, {"playlistItem": item}, at)
+        elif moment is not None:
+            channel.waiting[str(upload.id)] = item
+    return bool(times) and max(times) < harvest.window.start
+
+
+class _Videos:
+    """Asks for videos in full batches, whosesoever they are, and hands over a channel with its last one."""
+
+    def __init__(self, reader: YouTubeReader, emit: Emit) -> None:
+        self._reader = reader
+        self._emit = emit
+        self._waiting: list[tuple[_Channel, str]] = []
+
+    async def take(self, channel: _Channel) -> None:
+        """A channel is listed: hand it over if nothing is to be asked, else ask as soon as a batch is full."""
+        if channel.refusal is not None or not channel.waiting:
+            await self._settle(channel)
+            return
+        self._waiting += [(channel, video) for video in channel.waiting]
+        batches = []
+        while len(self._waiting) >= BATCH:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            batches.append(batch)
+        await together(*map(self._ask, batches))
+
+    async def finish(self) -> None:
+        """All channels are listed: the last batch need not be full."""
+        if self._waiting:
+            await self._ask(self._waiting)
+
+    async def _ask(self, batch: list[tuple[_Channel, str]]) -> None:
+        try:
+            reply = await self._reader.http.ask("videos", params={"part": "snippet,statistics", "id": _ids(batch)})
+        except Refusal as refusal:
+            for channel, _ in batch:
+                channel.refusal = channel.refusal or refusal
+        else:
+            self._add(batch, reply)
+        for channel, video in batch:
+            channel.waiting.pop(video, None)
+        # Decided before the first of them is waited for: another batch of the same channel may end meanwhile.
+        done = [channel for channel in {id(channel): channel for channel, _ in batch}.values() if not channel.waiting]
+        for channel in done:
+            await self._settle(channel)
+
+    @staticmethod
+    def _add(batch: list[tuple[_Channel, str]], reply: Reply) -> None:
+        items = reply.part("items") or []
+        found = {part(video, "id"): video for video in items}
+        for channel in {id(channel): channel for channel, _ in batch}.values():
+            videos = [video for owner, video in batch if owner is channel]
+            payloads = [{"playlistItem": channel.waiting[v], "video": found[v]} for v in videos if v in found]
+            channel.gone += len(videos) - len(payloads)
+            try:
+                if None in found:
+                    raise Refusal("failed", "drift in the videos: id: field required", at=reply.at)  # noqa: TRY301
+                records = read(VIDEOS, payloads, "the videos")
+                channel.harvest.add(records, payloads, answered_at(reply))
+            except Refusal as refusal:
+                channel.refusal = refusal
+
+    async def _settle(self, channel: _Channel) -> None:
+        async def read_already(harvest: Harvest) -> Outcome:
+            if channel.refusal is not None:
+                raise channel.refusal
+            if channel.gone:
+                harvest.notes.append(f"{channel.gone} listed videos are no longer public")
+            return "answered"
+
+        await self._reader.settle(channel.harvest, self._emit, read_already)
+
+
+def _ids(batch: list[tuple[_Channel, str]]) -> str:
+    return ",".join(dict.fromkeys(video for _, video in batch))

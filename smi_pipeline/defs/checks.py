@@ -1,0 +1,116 @@
+"""Asset checks: invariants of the whole tables, over all their months, as one query each that finds the offenders.
+
+What must hold before a month is committed is a gate in the models' yml. These look again at what is stored, and at
+things a gate on one table cannot see. A failing blocking check stops what comes after it in the run.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+import duckdb
+
+from smi_pipeline.defs.preview import markdown_table
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.registry.models import PLATFORMS
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """`offenders` returns the rows that break it; none means it holds. `serious` stops the run."""
+
+    asset: tuple[str, str]
+    name: str
+    description: str
+    offenders: str
+    serious: bool = True
+
+
+INVARIANTS = [
+    *(
+        Invariant(
+            ("raw", platform),
+            "accounts_answered",
+            "Every account of the newest finished collections answered; the others are a gap of the report.",
+            "select month, account_id, handle, outcome, detail from staging.stg_account_outcomes"
+            f" where platform = '{platform}' and outcome not in ('answered', 'truncated') order by month, account_id",
+            serious=False,
+        )
+        for platform in PLATFORMS
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        "every_account_asked_has_a_row",
+        "One row for each account of a month's newest finished collections: silence is a row, not a gap.",
+        "select month, platform, account_id from metrics.account_month"
+        " anti join staging.stg_account_outcomes using (month, platform, account_id, collection_id)"
+        " where month in (select month from staging.stg_account_outcomes)",
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        "counts_and_rates_agree",
+        "No count is negative, and a rate times its denominator gives its sum back.",
+        "select month, platform, account_id, posts, videos, interactions, engagement_rate, views, view_rate"
+        " from metrics.account_month"
+        " where least(posts, videos, reposts, likes, comments, shares, interactions, views, followers) < 0"
+        " or abs(engagement_rate * if(platform in ('youtube', 'tiktok'), videos, posts) - interactions) > 1e-6"
+        " * greatest(interactions, 1) or abs(view_rate * videos - views) > 1e-6 * greatest(views, 1)",
+    ),
+    Invariant(
+        ("index", "platform_weight"),
+        "weights_sum_to_one",
+        "The weights of a month's eligible platforms sum to one, and the others have none.",
+        "select month, sum(weight) as total from index.platform_weight group by month"
+        " having bool_or(eligible) and abs(total - 1) > 1e-9 or bool_or(not eligible and weight <> 0)",
+    ),
+    Invariant(
+        ("index", "composite"),
+        "contributions_add_up",
+        "The contributions of a city sum to its score, to a billionth.",
+        "select c.month, c.city_id, c.score, sum(k.contribution) as parts from index.composite as c"
+        " join index.contribution as k using (month, city_id) group by all"
+        " having abs(c.score - parts) > 1e-9",
+    ),
+    Invariant(
+        ("index", "composite"),
+        "ranks_follow_scores",
+        "A rank is one more than the number of ranked cities with a larger score, rounded to six decimals.",
+        "select month, city_id, score, rank, rank() over (partition by month order by round(score, 6) desc) as expected"
+        " from index.composite where rank is not null qualify rank <> expected",
+    ),
+]
+
+
+def check(lake: Lake, invariant: Invariant) -> dg.AssetCheckResult:
+    """Look for offenders in the lake. A table that is not there yet has none."""
+    severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
+    with lake.read() as cursor:
+        try:
+            found = read_frame(cursor, invariant.offenders)
+        except duckdb.CatalogException as error:
+            return dg.AssetCheckResult(
+                passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
+            )
+    shown = {"first offenders": dg.MetadataValue.md(markdown_table(found.head(SHOWN)))} if found.height else {}
+    return dg.AssetCheckResult(passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown})
+
+
+def _definition(invariant: Invariant) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=list(invariant.asset),
+        name=invariant.name,
+        description=invariant.description,
+        blocking=invariant.serious,
+    )
+    def run(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+        return check(lake, invariant)
+
+    return run
+
+
+@dg.definitions
+def checks() -> dg.Definitions:
+    """One asset check an invariant."""
+    return dg.Definitions(asset_checks=[_definition(invariant) for invariant in INVARIANTS])

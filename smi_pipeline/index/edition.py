@@ -1,0 +1,166 @@
+"""One month of the index, from metrics, registry, inputs and ratings: every table of it in one call.
+
+A month and the one before it are scored together, under the same method, from their metrics: no stored index row is
+ever read, so any month can be computed alone and in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from smi_pipeline.index.changes import composite_before, ranked_composite, ranked_platforms, score_before
+from smi_pipeline.index.composite import Status, city_platforms, composite
+from smi_pipeline.index.contributions import CONTRIBUTION, contributions
+from smi_pipeline.index.experts import expert_scores, is_released
+from smi_pipeline.index.method import Method
+from smi_pipeline.index.scoring import Inputs, score
+from smi_pipeline.index.weights import PLATFORM_WEIGHT
+from smi_pipeline.metrics.columns import FLAGS, Schema, columns
+from smi_pipeline.months import Month
+
+INDICATOR_SCORE: Final[Schema] = {
+    "month": pl.Date,
+    "platform": pl.String,
+    "city_id": pl.String,
+    "indicator": pl.String,
+    "value": pl.Float64,
+    "score": pl.Float64,
+    "weight": pl.Float64,
+    "flags": FLAGS,
+}
+PLATFORM_INDEX: Final[Schema] = {
+    "month": pl.Date,
+    "platform": pl.String,
+    "city_id": pl.String,
+    "score": pl.Float64,
+    "rank": pl.Int64,
+    "previous_rank": pl.Int64,
+    "rank_change": pl.Int64,
+    "flags": FLAGS,
+}
+COMPOSITE: Final[Schema] = {
+    "month": pl.Date,
+    "city_id": pl.String,
+    "quantitative": pl.Float64,
+    "qualitative": pl.Float64,
+    "score": pl.Float64,
+    "rank": pl.Int64,
+    "previous_rank": pl.Int64,
+    "rank_change": pl.Int64,
+    "rank_p05": pl.Float64,
+    "rank_p95": pl.Float64,
+    "status": pl.String,
+    "method_version": pl.String,
+    "observed_weight": pl.Float64,
+    "raters": pl.Int64,
+    "flags": FLAGS,
+}
+__all__ = ["COMPOSITE", "CONTRIBUTION", "INDICATOR_SCORE", "PLATFORM_INDEX", "PLATFORM_WEIGHT", "Edition", "edition"]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The index of one month: five frames whose columns are the schemas of this module.
+
+    Attributes:
+        status: provisional while the cut or the expert part is.
+        indicator_score: a row a platform, city with an account, and applicable indicator; null points where it was
+            not observed or is suspended.
+        platform_index: a row a platform and city with an account, best first.
+        platform_weight: a row a measured platform.
+        composite: a row a monitored city, best first, unranked ones last. rank_p05 and rank_p95 are null: a rank's
+            interval needs the uncertainty analysis, which is not part of this computation.
+        contribution: the parts that add up to each city's score.
+    """
+
+    month: Month
+    status: Status
+    method_version: str
+    indicator_score: pl.DataFrame
+    platform_index: pl.DataFrame
+    platform_weight: pl.DataFrame
+    composite: pl.DataFrame
+    contribution: pl.DataFrame
+
+
+def edition(
+    *,
+    month: Month,
+    method: Method,
+    cities: pl.DataFrame,
+    accounts: pl.DataFrame,
+    metrics: pl.DataFrame,
+    weight_inputs: pl.DataFrame,
+    experts: pl.DataFrame | None,
+    experts_previous: pl.DataFrame | None,
+    experts_earlier: Sequence[pl.DataFrame | None] = (),
+    cut: Status = "final",
+    cut_previous: Status = "final",
+) -> Edition:
+    """Compute the index of a month.
+
+    Args:
+        month: the month.
+        method: every parameter.
+        cities: the registry's: city_id, valid_from, valid_to.
+        accounts: the registry's: city_id, platform, in_index, valid_from, valid_to.
+        metrics: metrics.city_platform_month of the month and, for the changes, of the month before where there is one.
+        weight_inputs: dated inputs of the platform weights (see `platform_weights`).
+        experts: rater, city_id, criterion, score of the month; None without a file.
+        experts_previous: the same of the month before.
+        experts_earlier: of the months before that, newest first: a missing expert score is carried over from them.
+        cut: final if every collection of the month rests on the count date, else provisional.
+        cut_previous: the same of the month before.
+
+    Returns:
+        The edition. Changes compare with the month before under the same method, on the cities and indicators
+        that both months share; they are null where that is not possible, and a flag says why (new, changed_set,
+        status_changed).
+
+    Raises:
+        ValueError: a frame lacks a column, or an expert score is off the scale.
+        WeightInputsError: the weight inputs do not cover the month.
+    """
+    inputs = Inputs(method, cities, accounts, metrics, weight_inputs)
+    weights = inputs.weights(month)
+    now = score(inputs, month)
+    released = cut == "final" and is_released(experts, now.cities, method.experts)
+    status: Status = "final" if released else "provisional"
+    by_platform = city_platforms(now.cities, now.panel, now.scores.platforms, weights)
+    judged = expert_scores([experts, experts_previous, *experts_earlier], method.experts)
+    whole = composite(now.cities, now.panel, by_platform, judged, status=status, method=method)
+
+    before = score_before(inputs, now)
+    whole_before = None
+    if before is not None and inputs.has_weights(before.scored.month):
+        whole_before = composite_before(
+            inputs,
+            before,
+            weights=weights,
+            experts=expert_scores([experts_previous, *experts_earlier], method.experts),
+            status=status,
+            released=cut_previous == "final" and is_released(experts_previous, before.scored.cities, method.experts),
+        )
+    nothing = pl.lit(None, dtype=pl.Float64)
+    ranked = ranked_composite(whole, whole_before, method).with_columns(
+        rank_p05=nothing, rank_p95=nothing, status=pl.lit(status), method_version=pl.lit(method.version)
+    )
+    parts = contributions(now.scores.indicators, by_platform, whole, status=status, rule=method.composite)
+    return Edition(
+        month=month,
+        status=status,
+        method_version=method.version,
+        indicator_score=_typed(now.scores.indicators, INDICATOR_SCORE, month),
+        platform_index=_typed(ranked_platforms(now, before, method), PLATFORM_INDEX, month),
+        platform_weight=weights,
+        composite=_typed(ranked, COMPOSITE, month),
+        contribution=_typed(parts, CONTRIBUTION, month),
+    )
+
+
+def _typed(frame: pl.DataFrame, schema: Schema, month: Month) -> pl.DataFrame:
+    return columns(frame.with_columns(month=pl.lit(month.first)), schema, name="index")

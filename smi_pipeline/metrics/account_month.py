@@ -1,0 +1,188 @@
+"""What each account posted in a month, what came back, and how many follow it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from smi_pipeline.metrics.columns import FLAGS, INSTANT, Schema, columns, flag_list, total
+from smi_pipeline.metrics.rates import REACTIONS, denominator, interactions, rates
+from smi_pipeline.metrics.validity import touches
+from smi_pipeline.months import Month
+
+# A follower count this far from a border of the month still speaks for the border.
+SNAPSHOT_REACH: Final = timedelta(days=3)
+KEYS: Final = ("platform", "account_id")
+
+ACCOUNT_MONTH: Final[Schema] = {
+    "month": pl.Date,
+    "platform": pl.String,
+    "account_id": pl.String,
+    "city_id": pl.String,
+    "posts": pl.Int64,
+    "reposts": pl.Int64,
+    "videos": pl.Int64,
+    "likes": pl.Int64,
+    "comments": pl.Int64,
+    "shares": pl.Int64,
+    "interactions": pl.Int64,
+    "engagement_rate": pl.Float64,
+    "views": pl.Int64,
+    "view_rate": pl.Float64,
+    "followers": pl.Int64,
+    "follower_growth": pl.Int64,
+    "collection_id": pl.String,
+    "flags": FLAGS,
+}
+_ASKED: Final[Schema] = dict.fromkeys(("platform", "account_id", "outcome", "collection_id"), pl.String)
+_SUMS: Final[Schema] = {
+    "platform": pl.String,
+    "account_id": pl.String,
+    "is_repost": pl.Boolean,
+    **dict.fromkeys(("posts", "videos", *REACTIONS, "views"), pl.Int64),
+}
+_REJECTS: Final[Schema] = {
+    "platform": pl.String,
+    "account_id": pl.String,
+    "bad_counts": pl.Int64,
+    "malformed": pl.Int64,
+}
+_OBSERVATIONS: Final[Schema] = {
+    "platform": pl.String,
+    "account_id": pl.String,
+    "collection_id": pl.String,
+    "observed_at": INSTANT,
+    "followers": pl.Int64,
+}
+_ACCOUNTS: Final[Schema] = {
+    "city_id": pl.String,
+    "platform": pl.String,
+    "account_id": pl.String,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+}
+
+
+def account_month(
+    *,
+    asked: pl.DataFrame,
+    sums: pl.DataFrame,
+    rejects: pl.DataFrame,
+    observations: pl.DataFrame,
+    accounts: pl.DataFrame,
+    month: Month,
+    zone: ZoneInfo,
+    include_reposts: bool,
+) -> pl.DataFrame:
+    """One row for every account asked, silent and unreachable ones included.
+
+    Args:
+        asked: one row an account: platform, account_id, outcome, collection_id.
+        sums: the month's posts added up: platform, account_id, is_repost, posts, videos, likes, comments, shares,
+            views (null = no post reported it; views of videos only).
+        rejects: platform, account_id, bad_counts, malformed: how many counts and whole posts were refused.
+        observations: follower counts near either border of the month, and the collection's own: platform,
+            account_id, collection_id, observed_at (UTC), followers (null = not reported).
+        accounts: the registry: city_id, platform, account_id, valid_from, valid_to.
+        month: the month itself; `sums` and `rejects` with a `month` column are cut to it.
+        zone: where the month's borders lie.
+        include_reposts: count reposts of others among posts and reactions. `reposts` counts them either way.
+
+    Returns:
+        The columns of `ACCOUNT_MONTH`, sorted by platform and account_id. Counts are null, never 0, for an account
+        that did not answer, and its outcome is the flag; an account that answered and posted nothing has 0 posts.
+        `followers` is the count nearest the month's end within three days, else the collection's own, flagged
+        followers_late; `follower_growth` needs a count near both borders. A count near the border holds even if
+        the account did not answer later.
+        `zero_denominator`: the engagement rate has nothing to divide by. `city_id` is null for an account that the
+        registry does not know (any more).
+
+    Raises:
+        ValueError: a column is missing, or an account was asked twice.
+    """
+    asked = columns(asked, _ASKED, name="asked")
+    twice = asked.filter(asked.select(KEYS).is_duplicated())
+    if twice.height:
+        platform, account_id = twice.row(0)[:2]
+        raise ValueError(f"asked: expected one row an account, got several for {platform} account {account_id!r}")
+    sums = columns(_of(sums, month), _SUMS, name="sums").with_columns(pl.col("is_repost").fill_null(value=False))
+    counted = sums if include_reposts else sums.filter(~pl.col("is_repost"))
+    followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
+    answered = pl.col("outcome").is_in(("answered", "truncated"))
+    return (
+        asked.join(
+            counted.group_by(KEYS).agg(map(total, ("posts", "videos", *REACTIONS, "views"))), on=KEYS, how="left"
+        )
+        .join(sums.filter("is_repost").group_by(KEYS).agg(pl.col("posts").sum().alias("reposts")), on=KEYS, how="left")
+        .join(_refused(columns(_of(rejects, month), _REJECTS, name="rejects")), on=KEYS, how="left")
+        .join(_city_of(columns(accounts, _ACCOUNTS, name="accounts"), month), on=KEYS, how="left")
+        .join(_nearest(followers, month.start(zone)).rename({"followers": "at_start"}), on=KEYS, how="left")
+        .join(_nearest(followers, month.end(zone)).rename({"followers": "at_end"}), on=KEYS, how="left")
+        .join(_own(followers), on=(*KEYS, "collection_id"), how="left")
+        # An answer without posts is a count of zero; without an answer there is no count.
+        .with_columns(pl.when(answered).then(pl.col("posts", "videos", "reposts").fill_null(0)))
+        .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views")))
+        .with_columns(interactions())
+        .with_columns(
+            *rates(),
+            month=pl.lit(month.first),
+            followers=pl.coalesce("at_end", "own"),
+            follower_growth=pl.col("at_end") - pl.col("at_start"),
+        )
+        .with_columns(
+            flags=pl.concat_list(
+                pl.when(pl.col("outcome") != "answered").then(pl.col("outcome")),
+                flag_list(
+                    bad_count=pl.col("bad_counts") > 0,
+                    malformed=pl.col("malformed") > 0,
+                    zero_denominator=denominator() == 0,
+                    followers_late=pl.col("at_end").is_null() & pl.col("own").is_not_null(),
+                ),
+            )
+            .list.drop_nulls()
+            .list.sort()
+        )
+        .select(pl.col(column).cast(dtype) for column, dtype in ACCOUNT_MONTH.items())
+        .sort(KEYS)
+    )
+
+
+def _of(frame: pl.DataFrame, month: Month) -> pl.DataFrame:
+    return frame.filter(pl.col("month") == month.first) if "month" in frame.columns else frame
+
+
+def _refused(rejects: pl.DataFrame) -> pl.DataFrame:
+    return rejects.group_by(KEYS).agg(pl.col("bad_counts", "malformed").sum())
+
+
+def _city_of(accounts: pl.DataFrame, month: Month) -> pl.DataFrame:
+    """The city of each account: as of this month, or as the registry last knew it."""
+    return (
+        accounts.sort(*KEYS, touches(month), "valid_from", "city_id")
+        .unique(KEYS, keep="last", maintain_order=True)
+        .select(*KEYS, "city_id")
+    )
+
+
+def _nearest(followers: pl.DataFrame, border: datetime) -> pl.DataFrame:
+    """The count nearest an instant, within reach; of two at the same distance the earlier."""
+    distance = (pl.col("observed_at") - pl.lit(border, dtype=INSTANT)).abs()
+    return (
+        followers.with_columns(distance=distance)
+        .filter(pl.col("distance") <= SNAPSHOT_REACH)
+        .sort("distance", "observed_at", "collection_id", "followers")
+        .unique(KEYS, keep="first", maintain_order=True)
+        .select(*KEYS, "followers")
+    )
+
+
+def _own(followers: pl.DataFrame) -> pl.DataFrame:
+    """The last count within each collection."""
+    return (
+        followers.sort("observed_at", "followers")
+        .unique((*KEYS, "collection_id"), keep="last", maintain_order=True)
+        .select(*KEYS, "collection_id", pl.col("followers").alias("own"))
+    )

@@ -1,0 +1,313 @@
+"""The whole content of an edition as plain values: what the pages, report.json and every later format are made from.
+
+Scores and rates are unrounded; null means not known and is never zero. Only `sentences` is in a language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from smi_pipeline.months import Month
+from smi_pipeline.registry.models import Platform
+from smi_pipeline.report.formats import Language
+from smi_pipeline.report.inputs import Status
+
+TOP = 10
+
+ChangeKind = Literal["not_computed", "same", "up", "down", "new"]
+Absence = Literal["below_entry", "not_yet_entered", "unknown_coverage"]
+
+
+@dataclass(frozen=True)
+class City:
+    """A monitored city as the registry names it."""
+
+    city_id: str
+    name_zh: str
+    name_en: str
+    province: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rank against the month before, within the cities ranked in both.
+
+    `new` means: the month before was computed and the city had no rank in it. `entered` means: in the top ten now, and
+    there with no rank or one beyond ten. `not_computed` says nothing at all.
+    """
+
+    kind: ChangeKind
+    places: int | None
+    entered: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One city's place in a ranking. A null rank is a city that is listed, not ranked: `flags` say why."""
+
+    city: City
+    rank: int | None
+    tied: bool
+    score: float | None
+    previous_rank: int | None
+    change: Change
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranking by rank, then city id; then the cities without a rank by falling score."""
+
+    index_name: str
+    compared: bool
+    """Whether some city has a rank of the month before: only then anything is said about change."""
+    entries: tuple[Entry, ...]
+
+    @property
+    def top(self) -> tuple[Entry, ...]:
+        """Ranks 1 to 10: fewer cities where fewer are ranked, more where the tenth place is tied."""
+        return tuple(entry for entry in self.entries if entry.rank is not None and entry.rank <= TOP)
+
+    @property
+    def apart(self) -> tuple[Entry, ...]:
+        """Those of the top ten whose change is not the plain difference of the two ranks printed."""
+        return tuple(
+            entry
+            for entry in self.top
+            if entry.change.places is not None
+            and entry.rank is not None
+            and entry.previous_rank is not None
+            and entry.previous_rank - entry.rank != entry.change.places
+        )
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Where a city's composite score comes from: points a platform, and the experts'. They add up to the score."""
+
+    city: City
+    score: float
+    points: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A large change of rank in the composite; positive places are up."""
+
+    city: City
+    rank: int
+    previous_rank: int
+    places: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A city's counts of the month on one platform, as reported; rates are per post or per video."""
+
+    city: City
+    accounts: int
+    posts: int | None
+    videos: int | None
+    interactions: int | None
+    engagement_rate: float | None
+    views: int | None
+    view_rate: float | None
+    followers: int | None
+    follower_growth: int | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post of the month. The text is cleaned and cut; `link` is null unless it is a plain https address."""
+
+    city: City | None
+    account_id: str
+    handle: str
+    post_id: str
+    position: int
+    published_at: datetime
+    kind: str | None
+    text: str
+    link: str | None
+    likes: int | None
+    comments: int | None
+    shares: int | None
+    views: int | None
+    interactions: int | None
+
+
+@dataclass(frozen=True)
+class Hashtag:
+    """A hashtag, without `#`, over all posts of a platform: reach as marts.hashtags defines it."""
+
+    hashtag: str
+    posts: int
+    interactions: int | None
+    reach: int | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What was monitored, asked and answered on a platform; collection_id is null where nothing was collected."""
+
+    platform: Platform
+    cities_monitored: int | None
+    cities_with_account: int | None
+    coverage: float | None
+    accounts_asked: int | None
+    accounts_answered: int | None
+    posts: int | None
+    collection_id: str | None
+    cut: str | None
+
+
+@dataclass(frozen=True)
+class WeightInput:
+    """One dated input of a platform weight, as its source states it. `share` is of the five platforms' sum."""
+
+    factor: str
+    value: float
+    unit: str
+    share: float
+    source: str | None
+    as_of: date
+    retrieved_at: date | None
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A platform's weight of the month, the parts that add up to it, and its inputs.
+
+    `absence` says why a platform is left out of the composite and is null for those within.
+    """
+
+    platform: Platform
+    weight: float
+    eligible: bool
+    coverage: float | None
+    absence: Absence | None
+    parts: Mapping[str, float]
+    base: float | None
+    previous: float | None
+    inputs: tuple[WeightInput, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlatformSection:
+    """Everything the report says about one platform."""
+
+    platform: Platform
+    collected: bool
+    by_views: bool
+    """Whether its rate is per video (YouTube, TikTok): then views tell more than interactions."""
+    ranking: Ranking
+    figures: tuple[Figures, ...]
+    """Of the cities in the ranking's top ten, in its order."""
+    posts: tuple[Post, ...]
+    hashtags: tuple[Hashtag, ...]
+    weight: Weight | None
+    coverage: Coverage
+
+
+@dataclass(frozen=True)
+class AccountGap:
+    """An account that did not answer, or not to the end: its outcome, and the platform's own words cleaned."""
+
+    platform: Platform
+    city: City | None
+    account_id: str
+    handle: str
+    outcome: str
+    detail: str | None
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """An indicator nobody was scored by on a platform this month, because too few accounts could be observed."""
+
+    platform: Platform
+    indicator: str
+
+
+@dataclass(frozen=True)
+class FlagCount:
+    """How many cities carry a flag in one ranking."""
+
+    flag: str
+    index_name: str
+    cities: int
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection the edition rests on."""
+
+    collection_id: str
+    platform: Platform
+    cut: str
+    started_at: datetime
+    finished_at: datetime
+    requests: int | None
+    accounts_asked: int | None
+    accounts_answered: int | None
+    accounts_failed: int | None
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The claims of the edition in one language. Each was tested on the values above before it was worded."""
+
+    title: str
+    finding: str
+    narrative: tuple[str, ...]
+    highlights: Mapping[str, str]
+    absences: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContext:
+    """One edition."""
+
+    month: Month
+    zone: str
+    status: Status
+    synthetic: bool
+    quantitative_only: bool
+    """No city has an expert score: the composite is the measured part alone, and is called so."""
+    cities: tuple[City, ...]
+    composite: Ranking
+    quantitative: Mapping[str, float | None]
+    qualitative: Mapping[str, float | None]
+    composition: tuple[Composition, ...]
+    risers: tuple[Mover, ...]
+    fallers: tuple[Mover, ...]
+    sections: tuple[PlatformSection, ...]
+    weights: tuple[Weight, ...]
+    account_gaps: tuple[AccountGap, ...]
+    suspensions: tuple[Suspension, ...]
+    flag_counts: tuple[FlagCount, ...]
+    collections: tuple[Collection, ...]
+    counted_from: date | None
+    counted_to: date | None
+    method: Mapping[str, Any]
+    code_version: str
+    snapshot: int
+    rankings: tuple[Mapping[str, Any], ...]
+    """marts.rankings, all rows and columns, with the cities' names, in the order of the CSV."""
+    sentences: Mapping[Language, Sentences]
+
+    @property
+    def method_version(self) -> str:
+        """Name of the method version."""
+        return str(self.method["version"])
+
+    @property
+    def in_composite(self) -> tuple[Platform, ...]:
+        """The platforms that make up the composite this month."""
+        return tuple(weight.platform for weight in self.weights if weight.eligible)

@@ -1,0 +1,91 @@
+"""From the frames of a month to the content of its edition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from smi_pipeline.registry.models import PLATFORMS
+from smi_pipeline.report.content import Collection, ReportContext
+from smi_pipeline.report.formats import LANGUAGES
+from smi_pipeline.report.inputs import ReportInput
+from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
+from smi_pipeline.report.rankings import (
+    COMPOSITE,
+    city_of,
+    composition,
+    flag_counts,
+    movers,
+    ranking,
+    table,
+    with_every_city,
+)
+from smi_pipeline.report.sentences import Speaker
+from smi_pipeline.report.weights import weights
+
+
+def report(given: ReportInput) -> ReportContext:
+    """Everything the edition says, computed and worded. Equal input gives an equal context, whatever the rows' order.
+
+    Raises:
+        ValueError: index.platform_weight carries parts that are not JSON.
+    """
+    cities = tuple(sorted((city_of(row) for row in given.cities.iter_rows(named=True)), key=lambda c: c.city_id))
+    known = {row["city_id"]: city_of(row) for row in given.rankings.iter_rows(named=True)}
+    known |= {city.city_id: city for city in cities}
+    accounts = Accounts(given, known)
+    weighed = weights(given.platform_weight, given.method)
+    composite = with_every_city(ranking(given.rankings, COMPOSITE), cities)
+    collections = _collections(given.collections)
+    days = [moment.astimezone(given.zone).date() for c in collections for moment in (c.started_at, c.finished_at)]
+    context = ReportContext(
+        month=given.month,
+        zone=given.zone.key,
+        status=given.status,
+        synthetic=given.synthetic,
+        quantitative_only=given.composite["qualitative"].drop_nulls().is_empty(),
+        cities=cities,
+        composite=composite,
+        quantitative=_by_city(given.composite, "quantitative"),
+        qualitative=_by_city(given.composite, "qualitative"),
+        composition=composition(given.contribution, composite.top),
+        risers=movers(given.movers, "up", known),
+        fallers=movers(given.movers, "down", known),
+        sections=tuple(
+            section(
+                platform,
+                given,
+                accounts=accounts,
+                weight=next((weight for weight in weighed if weight.platform == platform), None),
+            )
+            for platform in given.method.platforms(given.month)
+        ),
+        weights=weighed,
+        account_gaps=account_gaps(given.outcomes, accounts),
+        suspensions=suspensions(given.indicator_score),
+        flag_counts=flag_counts(given.rankings),
+        collections=collections,
+        counted_from=min(days, default=None),
+        counted_to=max(days, default=None),
+        method=given.method.model_dump(mode="json"),
+        code_version=given.code_version,
+        snapshot=given.snapshot,
+        rankings=tuple(table(given.rankings).to_dicts()),
+        sentences={},
+    )
+    titles = {"zh": given.title_zh, "en": given.title_en}
+    return replace(
+        context,
+        sentences={language: Speaker(context, language).sentences(title=titles[language]) for language in LANGUAGES},
+    )
+
+
+def _by_city(composite: pl.DataFrame, column: str) -> dict[str, float | None]:
+    return dict(composite.select("city_id", column).sort("city_id").iter_rows())
+
+
+def _collections(frame: pl.DataFrame) -> tuple[Collection, ...]:
+    names = list(Collection.__dataclass_fields__)
+    collections = [Collection(**row) for row in frame.select(names).iter_rows(named=True)]
+    return tuple(sorted(collections, key=lambda c: (PLATFORMS.index(c.platform), c.collection_id)))

@@ -1,0 +1,142 @@
+"""An edition on disk: all of it, or the edition before."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from smi_pipeline.months import Month
+from smi_pipeline.report.content import ReportContext
+from smi_pipeline.report.pages import PAGES, page
+
+FLAG_SEPARATOR: Final = "|"
+
+
+class EditionError(Exception):
+    """The edition cannot be written where it should go; the one before is untouched."""
+
+
+def write_report(context: ReportContext, directory: Path) -> list[Path]:
+    """Write the edition's files into `directory`, which is replaced whole.
+
+    The files are made in a hidden directory beside it and take its place by renaming, so a reader never meets half an
+    edition. Killed between the two renames the old edition is left in that hidden directory; the next call writes anew.
+    Equal contexts give equal bytes.
+
+    Returns:
+        The files, in the order of the manifest, which comes last.
+
+    Raises:
+        EditionError: `directory` is a symbolic link or a file, or the place is not writable.
+    """
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise EditionError(f"{directory}: expected a directory or nothing, found a link or a file; remove it first")
+    files = contents(context)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as error:
+        raise EditionError(f"{directory}: the edition cannot be written there: {error.strerror}") from error
+    try:
+        new = aside / "new"
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        _swap(new, directory, aside / "old")
+    except OSError as error:
+        raise EditionError(f"{directory}: the edition was not written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(aside)
+    return [directory / name for name in files]
+
+
+def contents(context: ReportContext) -> dict[str, bytes]:
+    """Name and bytes of every file of the edition."""
+    files = {name: page(context, language).encode() for language, name in PAGES.items()}
+    files["rankings.csv"] = rankings_csv(context).encode()
+    files["report.json"] = _json(_plain(context))
+    files["manifest.json"] = _json(_manifest(context, files))
+    return files
+
+
+def rankings_csv(context: ReportContext) -> str:
+    """marts.rankings for machines: RFC 4180, UTF-8, floats in full, a null as nothing, flags joined by `|`.
+
+    A last column says whether the data are made up. Values are untouched: a name that begins with `=` stays as it is,
+    so open it as data, not by double click.
+    """
+    names = [*context.rankings[0], "synthetic"] if context.rankings else ["synthetic"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in context.rankings:
+        writer.writerow([_cell(value) for value in (*row.values(), context.synthetic)])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    return FLAG_SEPARATOR.join(value) if isinstance(value, list) else value
+
+
+def _swap(new: Path, directory: Path, old: Path) -> None:
+    if not directory.exists():
+        new.rename(directory)
+        return
+    directory.rename(old)
+    try:
+        new.rename(directory)
+    except OSError:
+        old.rename(directory)
+        raise
+
+
+def _manifest(context: ReportContext, files: Mapping[str, bytes]) -> dict[str, Any]:
+    return {
+        "month": context.month.key,
+        "status": context.status,
+        "synthetic": context.synthetic,
+        "snapshot": context.snapshot,
+        "collections": [collection.collection_id for collection in context.collections],
+        "versions": {
+            "code": context.code_version,
+            "method": context.method_version,
+            "jinja2": version("jinja2"),
+        },
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in files.items()
+        },
+    }
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as objects, months as 2025-05, times in ISO 8601 UTC; numbers, texts and nulls as they are."""
+    if isinstance(value, Month):
+        return value.key
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return value

@@ -1,0 +1,104 @@
+"""Numbers, dates and lists as each language writes them: fixed rules, no locale, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from smi_pipeline.months import Month
+
+Language = Literal["zh", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+
+NOTHING: Final = "—"
+MINUS: Final = "\u2212"
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_DIGITS: Final = "零一二三四五六七八九"
+_ENGLISH_TEENS: Final = (11, 12, 13)
+_LARGEST_NUMERAL: Final = 99
+
+
+def rounded(value: float, decimals: int) -> Decimal:
+    """Half up, on the shortest decimal form: what a reader of rankings.csv gets by hand (3225.8359375 -> 3225.84)."""
+    return Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def chinese_numeral(number: int) -> str:
+    """1..99 as written in a sentence (十二); anything else in digits."""
+    if not 1 <= number <= _LARGEST_NUMERAL:
+        return str(number)
+    tens, ones = divmod(number, 10)
+    return ("" if tens == 0 else "十" if tens == 1 else f"{_DIGITS[tens]}十") + (_DIGITS[ones] if ones else "")
+
+
+@dataclass(frozen=True)
+class Formats:
+    """One language's way of writing values. Null is always written as a dash: not reported is not zero."""
+
+    language: Language
+
+    def score(self, value: float | None) -> str:
+        """Scores and rates: two decimals, thousands separated."""
+        return NOTHING if value is None else f"{rounded(value, 2):,f}".replace("-", MINUS)
+
+    def count(self, value: int | None) -> str:
+        """Whole numbers, thousands separated."""
+        return NOTHING if value is None else f"{value:,d}".replace("-", MINUS)
+
+    def signed(self, value: int | None) -> str:
+        """A difference: +1,200, −35 or 0."""
+        return NOTHING if value is None else f"{value:+,d}".replace("-", MINUS) if value else "0"
+
+    def percent(self, value: float | None) -> str:
+        """A share of one, with one decimal."""
+        return NOTHING if value is None else f"{rounded(value * 100, 1):f}%".replace("-", MINUS)
+
+    def whole_percent(self, value: float) -> str:
+        """A share of one that is a rule (30%), without decimals where it has none."""
+        return f"{rounded(value * 100, 4).normalize():f}%"
+
+    def plain(self, value: float | None) -> str:
+        """An input as its file states it: grouped, no digits added or lost."""
+        return NOTHING if value is None else f"{Decimal(repr(value)).normalize():,f}".replace("-", MINUS)
+
+    def day(self, value: date) -> str:
+        """2025年6月10日; 10 June 2025."""
+        if self.language == "zh":
+            return f"{value.year}年{value.month}月{value.day}日"
+        return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+    def month(self, value: Month) -> str:
+        """2025年5月; May 2025."""
+        first = value.first
+        return f"{first.year}年{first.month}月" if self.language == "zh" else f"{_MONTHS[first.month - 1]} {first.year}"
+
+    def moment(self, value: datetime, zone: ZoneInfo) -> str:
+        """Day and minute in `zone`."""
+        local = value.astimezone(zone)
+        return f"{self.day(local.date())} {local.hour:02d}:{local.minute:02d}"
+
+    def names(self, values: Sequence[str]) -> str:
+        """A list inside a sentence: 甲、乙、丙; A, B and C."""
+        if self.language == "zh":
+            return "、".join(values)
+        return " and ".join(part for part in (", ".join(values[:-1]), values[-1] if values else "") if part)
+
+    def ordinal(self, number: int) -> str:
+        """A rank inside a sentence: 第三; 3rd."""
+        if self.language == "zh":
+            return f"第{chinese_numeral(number)}"
+        ending = "th" if number % 100 in _ENGLISH_TEENS else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+        return f"{number}{ending}"
+
+    def places(self, number: int) -> str:
+        """A distance between two ranks inside a sentence: 五位; 5 places."""
+        if self.language == "zh":
+            return f"{chinese_numeral(number)}位"
+        return f"{number} place" if number == 1 else f"{number} places"

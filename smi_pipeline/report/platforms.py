@@ -1,0 +1,169 @@
+"""What an edition says about one platform: its ranking, the figures behind it, its best posts and hashtags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from smi_pipeline.index.method import Method
+from smi_pipeline.registry.models import PLATFORMS, Platform
+from smi_pipeline.report.content import (
+    AccountGap,
+    City,
+    Coverage,
+    Entry,
+    Figures,
+    Hashtag,
+    PlatformSection,
+    Post,
+    Suspension,
+    Weight,
+)
+from smi_pipeline.report.inputs import ReportInput
+from smi_pipeline.report.rankings import ranking
+from smi_pipeline.report.untrusted import clean, link
+
+NAME_LENGTH: Final = 80
+DETAIL_LENGTH: Final = 160
+
+
+class Accounts:
+    """City and handle of an account of the month: from the outcomes, then from the registry."""
+
+    def __init__(self, given: ReportInput, cities: Mapping[str, City]) -> None:
+        self._handles: dict[tuple[str, str], str] = {}
+        self._cities: dict[tuple[str, str], City] = {}
+        registry = given.accounts.sort("platform", "account_id", "city_id")
+        for row in registry.iter_rows(named=True):
+            key = (row["platform"], row["account_id"])
+            self._handles[key] = row["handle"]
+            if row["city_id"] in cities:
+                self._cities[key] = cities[row["city_id"]]
+        for row in given.outcomes.iter_rows(named=True):
+            self._handles[row["platform"], row["account_id"]] = row["handle"]
+
+    def city(self, platform: str, account_id: str) -> City | None:
+        """The monitored city the account belongs to; null where the registry of this month has none."""
+        return self._cities.get((platform, account_id))
+
+    def handle(self, platform: str, account_id: str) -> str:
+        """The handle it was asked by, made harmless; the account's id where no handle is known."""
+        return clean(self._handles.get((platform, account_id)) or account_id, length=NAME_LENGTH)
+
+
+def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weight: Weight | None) -> PlatformSection:
+    """Everything of one platform. Where it was not collected the section is there, and says so."""
+    covered = coverage(given.coverage, platform)
+    ranked = ranking(given.rankings, platform)
+    return PlatformSection(
+        platform=platform,
+        collected=covered.collection_id is not None,
+        by_views=rated_by_views(given.method, platform),
+        ranking=ranked,
+        figures=figures(_of(given.city_metrics, platform), ranked.top),
+        posts=posts(_of(given.top_posts, platform), platform, accounts),
+        hashtags=hashtags(_of(given.hashtags, platform)),
+        weight=weight,
+        coverage=covered,
+    )
+
+
+def rated_by_views(method: Method, platform: Platform) -> bool:
+    """Whether the method scores views there."""
+    rule = method.indicators.get("views")
+    return rule is not None and platform in rule.applies
+
+
+def coverage(frame: pl.DataFrame, platform: Platform) -> Coverage:
+    """The platform's row of marts.coverage; all null where there is none."""
+    names = (
+        "cities_monitored", "cities_with_account", "coverage", "accounts_asked", "accounts_answered", "posts",
+        "collection_id", "cut",
+    )  # fmt: skip
+    rows = _of(frame, platform).to_dicts()
+    return Coverage(platform=platform, **{name: rows[0][name] if rows else None for name in names})
+
+
+def figures(frame: pl.DataFrame, top: Sequence[Entry]) -> tuple[Figures, ...]:
+    """The counts of the ranked cities, in the ranking's order."""
+    rows = {row["city_id"]: row for row in frame.iter_rows(named=True)}
+    return tuple(_figures(entry.city, rows[entry.city.city_id]) for entry in top if entry.city.city_id in rows)
+
+
+def _figures(city: City, row: Mapping[str, Any]) -> Figures:
+    return Figures(
+        city=city,
+        accounts=row["accounts"],
+        posts=row["posts"],
+        videos=row["videos"],
+        interactions=row["interactions"],
+        engagement_rate=row["engagement_rate"],
+        views=row["views"],
+        view_rate=row["view_rate"],
+        followers=row["followers"],
+        follower_growth=row["follower_growth"],
+        flags=tuple(sorted(row["flags"] or ())),
+    )
+
+
+def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[Post, ...]:
+    """The platform's best posts, by position, their words and links made harmless."""
+    return tuple(
+        Post(
+            city=accounts.city(platform, row["account_id"]),
+            account_id=row["account_id"],
+            handle=accounts.handle(platform, row["account_id"]),
+            post_id=row["post_id"],
+            position=row["position"],
+            published_at=row["published_at"],
+            kind=row["kind"] or None,
+            text=clean(row["text"] or ""),
+            link=link(row["permalink"]),
+            likes=row["likes"],
+            comments=row["comments"],
+            shares=row["shares"],
+            views=row["views"],
+            interactions=row["interactions"],
+        )
+        for row in frame.sort("position", "account_id", "post_id").iter_rows(named=True)
+    )
+
+
+def hashtags(frame: pl.DataFrame) -> tuple[Hashtag, ...]:
+    """Hashtags by interactions, then posts, then name; one whose name has nothing visible is left out."""
+    rows = sorted(
+        frame.iter_rows(named=True),
+        key=lambda row: (row["interactions"] is None, -(row["interactions"] or 0), -row["posts"], row["hashtag"]),
+    )
+    named = ((clean(row["hashtag"].removeprefix("#"), length=NAME_LENGTH), row) for row in rows)
+    return tuple(Hashtag(name, row["posts"], row["interactions"], row["reach"]) for name, row in named if name)
+
+
+def account_gaps(outcomes: pl.DataFrame, accounts: Accounts) -> tuple[AccountGap, ...]:
+    """Every account that did not answer in full, by platform, outcome and handle."""
+    rows = outcomes.filter(pl.col("outcome") != "answered").iter_rows(named=True)
+    gaps = [
+        AccountGap(
+            platform=row["platform"],
+            city=accounts.city(row["platform"], row["account_id"]),
+            account_id=row["account_id"],
+            handle=accounts.handle(row["platform"], row["account_id"]),
+            outcome=row["outcome"],
+            detail=clean(row["detail"], length=DETAIL_LENGTH) or None if row["detail"] else None,
+        )
+        for row in rows
+    ]
+    return tuple(sorted(gaps, key=lambda gap: (PLATFORMS.index(gap.platform), gap.outcome, gap.handle, gap.account_id)))
+
+
+def suspensions(indicator_score: pl.DataFrame) -> tuple[Suspension, ...]:
+    """The indicators flagged `suspended`, by platform and name."""
+    found = indicator_score.filter(pl.col("flags").list.contains("suspended")).select("platform", "indicator").unique()
+    rows = sorted(found.iter_rows(), key=lambda row: (PLATFORMS.index(row[0]), row[1]))
+    return tuple(Suspension(platform, indicator) for platform, indicator in rows)
+
+
+def _of(frame: pl.DataFrame, platform: Platform) -> pl.DataFrame:
+    return frame.filter(pl.col("platform") == platform)

@@ -1,0 +1,178 @@
+"""What Facebook's and Instagram's halves of the Graph API share: paths, tokens, errors, the grammar of `fields`.
+
+    fields     = field { "," field }
+    field      = name { "." modifier "(" argument ")" } [ "{" fields "}" ]
+
+as in `id,published_posts.since(1).until(2).limit(100){id,reactions.limit(0).summary(total_count)}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, present
+
+PATH = re.compile(r"/(?P<version>v\d{1,3}\.\d{1,2})(?P<rest>(/[^/]*)*)")
+DEFAULT_LIMIT = 25
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One asked-for field with its modifiers and, where it was expanded, the fields inside it."""
+
+    name: str
+    modifiers: dict[str, str] = field(default_factory=dict)
+    fields: tuple[Field, ...] | None = None
+
+    @property
+    def alias(self) -> str:
+        """The name its value goes out under."""
+        return self.modifiers.get("as", self.name)
+
+    def __str__(self) -> str:
+        text = self.name + "".join(f".{name}({value})" for name, value in self.modifiers.items())
+        return text if self.fields is None else f"{text}{{{','.join(map(str, self.fields))}}}"
+
+
+def graph_error(
+    code: int, message: str, *, kind: str = "OAuthException", status: int = HTTPStatus.BAD_REQUEST, **more: Any
+) -> RefusedError:
+    """An error of the Graph API; `more` are further members of the error object."""
+    trace = "A" + secrets.token_urlsafe(16)
+    body = {"error": {"message": message, "type": kind, "code": code, **present(**more), "fbtrace_id": trace}}
+    return RefusedError(Answer(body, status))
+
+
+def authorised(ask: Ask) -> str:
+    """The access token of a request.
+
+    Raises:
+        RefusedError: no token, a wrong one, or a proof that does not belong to it.
+    """
+    token = ask.params.get("access_token") or ask.bearer
+    if not token:
+        raise graph_error(104, "An access token is required to request this resource.")
+    if token != CREDENTIAL:
+        raise graph_error(190, "Invalid OAuth access token - Cannot parse access token")
+    proof = ask.params.get("appsecret_proof")
+    if proof is not None:
+        expected = hmac.new(CREDENTIAL.encode(), token.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(proof.encode(), expected.encode()):
+            raise graph_error(100, "Invalid appsecret_proof provided in the API argument", kind="GraphMethodException")
+    return token
+
+
+def usage_header(calls: int, calls_an_hour: int) -> str:
+    """The usage an app is told of: percent of what an hour allows."""
+    percent = min(100 * calls // calls_an_hour, 100)
+    return f'{{"call_count":{percent},"total_time":{percent},"total_cputime":{percent}}}'
+
+
+def limit_of(text: str | None) -> int:
+    """The page size asked for, 25 when none is.
+
+    Raises:
+        RefusedError: not a whole number of 0 or more.
+    """
+    if text is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"\d{1,9}", text.strip()):
+        raise graph_error(100, "(#100) Param limit must be a non-negative integer")
+    return int(text)
+
+
+def parse_fields(text: str) -> tuple[Field, ...]:
+    """Read a `fields` parameter.
+
+    Raises:
+        RefusedError: it does not follow the grammar.
+    """
+    reader = _Reader(text)
+    fields = reader.fields()
+    if reader.at != len(text):
+        raise reader.error()
+    return fields
+
+
+def check_fields(fields: Iterable[Field], known: frozenset[str], node_type: str) -> None:
+    """Refuse a field the node does not have, as the Graph API does.
+
+    Raises:
+        RefusedError: error 100 that names the first such field.
+    """
+    for asked in fields:
+        if asked.name not in known:
+            raise graph_error(
+                100, f"(#100) Tried accessing nonexisting field ({asked.name}) on node type ({node_type})"
+            )
+
+
+class _Reader:
+    """Reads one `fields` text from left to right; `at` is the next character."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def fields(self) -> tuple[Field, ...]:
+        found: list[Field] = []
+        while True:
+            self._blanks()
+            if not found and self._peek() in {"", "}"}:
+                return ()
+            found.append(self._field())
+            self._blanks()
+            if not self._take(","):
+                return tuple(found)
+
+    def error(self) -> RefusedError:
+        rest = self.text[self.at : self.at + 20] or "end of string"
+        return graph_error(2500, f"Syntax error: unexpected {rest!r} at character {self.at} of the fields parameter")
+
+    def _field(self) -> Field:
+        name = self._name()
+        modifiers: dict[str, str] = {}
+        while self._take("."):
+            modifier = self._name()
+            if not self._take("("):
+                raise self.error()
+            end = self.text.find(")", self.at)
+            if end < 0:
+                raise self.error()
+            modifiers[modifier] = self.text[self.at : end]
+            self.at = end + 1
+        self._blanks()
+        inside: tuple[Field, ...] | None = None
+        if self._take("{"):
+            inside = self.fields()
+            if not self._take("}"):
+                raise self.error()
+        return Field(name, modifiers, inside)
+
+    def _name(self) -> str:
+        match = _NAME.match(self.text, self.at)
+        if match is None:
+            raise self.error()
+        self.at = match.end()
+        return match.group()
+
+    def _peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def _take(self, character: str) -> bool:
+        if self._peek() != character:
+            return False
+        self.at += 1
+        return True
+
+    def _blanks(self) -> None:
+        while self._peek().isspace():
+            self.at += 1

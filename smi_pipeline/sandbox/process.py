@@ -1,0 +1,154 @@
+"""The sandbox as a process of its own: started, spoken to, and stopped whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from smi_pipeline.sandbox.exchange import CREDENTIAL
+from smi_pipeline.sandbox.instagram import ASKING_ACCOUNT
+
+PROJECT = Path(__file__).resolve().parents[2]
+SAMPLE = Path(__file__).resolve().parent / "sample"
+
+
+class SandboxError(Exception):
+    """The sandbox did not start; the message is its own."""
+
+
+class SandboxProcess:
+    """Starts the sandbox on entering and stops it on leaving. It also stops by itself when this process dies."""
+
+    def __init__(self, dataset: Path | str = SAMPLE, *, now: datetime | None = None, port: int = 0) -> None:
+        """Prepare to serve `dataset` with the clock at `now` (the machine's own time when not given)."""
+        self._command = [
+            *(sys.executable, "-m", "smi_pipeline.sandbox", "--until-stdin-closes"),
+            *("--dataset", str(dataset), "--port", str(port)),
+            *(("--now", now.isoformat()) if now else ()),
+        ]
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+        self._base_url = ""
+
+    @property
+    def base_url(self) -> str:
+        """`http://127.0.0.1:PORT`, without a slash at the end."""
+        return self._base_url
+
+    def start(self, *, patience_seconds: float = 60) -> Self:
+        """Start it and wait until it listens.
+
+        Raises:
+            SandboxError: it ended instead, or did not listen in time.
+        """
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  lives as long as the process
+        self._process = subprocess.Popen(  # noqa: S603  our own module, no shell
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))},
+        )
+        line = self._first_line(self._process, patience_seconds)
+        if not line.startswith("sandbox http://"):
+            said = self._said()
+            self.stop()
+            raise SandboxError(said or f"the sandbox did not listen within {patience_seconds:g} s")
+        self._base_url = line.split()[1]
+        return self
+
+    def stop(self) -> None:
+        """Stop it; harmless when it has stopped already."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def set_clock(self, instant: datetime) -> None:
+        """Make it `instant` (aware) in the sandbox."""
+        self._control("POST", "clock", {"now": instant.isoformat()})
+
+    def requests(self) -> dict[str, int]:
+        """Requests per platform since the start or the last reset."""
+        return {platform: int(count) for platform, count in self._control("GET", "requests").items()}
+
+    def reset_requests(self) -> None:
+        """Count requests from zero again."""
+        self._control("DELETE", "requests")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _control(self, method: str, name: str, body: dict[str, str] | None = None) -> dict[str, str]:
+        request = urllib.request.Request(  # noqa: S310  always our own loopback address
+            f"{self._base_url}/_sandbox/{name}", method=method, data=json.dumps(body).encode() if body else None
+        )
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever proxy is set
+        with direct.open(request, timeout=10) as answer:
+            told: dict[str, str] = json.load(answer)
+        return told
+
+    def _first_line(self, process: subprocess.Popen[str], patience_seconds: float) -> str:
+        if process.stdout is None:
+            raise SandboxError("the sandbox has no standard output to speak on")
+        deadline = time.monotonic() + patience_seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            ready = selector.select(max(deadline - time.monotonic(), 0))
+        return process.stdout.readline() if ready else ""
+
+    def _said(self) -> str:
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                return ""
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        return self._errors.read().strip()
+
+
+def environment(base_url: str) -> dict[str, str]:
+    """The SMI_* variables that point the pipeline at a sandbox, its accepted credentials included."""
+    return {
+        "SMI_FACEBOOK_BASE_URL": f"{base_url}/v26.0",
+        "SMI_X_BASE_URL": base_url,
+        "SMI_INSTAGRAM_BASE_URL": f"{base_url}/v26.0",
+        "SMI_YOUTUBE_BASE_URL": f"{base_url}/youtube/v3",
+        "SMI_TIKTOK_BASE_URL": base_url,
+        "SMI_FACEBOOK_TOKEN": CREDENTIAL,
+        "SMI_X_BEARER_TOKEN": CREDENTIAL,
+        "SMI_INSTAGRAM_TOKEN": CREDENTIAL,
+        "SMI_INSTAGRAM_USER_ID": ASKING_ACCOUNT,
+        "SMI_YOUTUBE_API_KEY": CREDENTIAL,
+        "SMI_TIKTOK_CLIENT_KEY": CREDENTIAL,
+        "SMI_TIKTOK_CLIENT_SECRET": CREDENTIAL,
+    }

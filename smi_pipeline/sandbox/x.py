@@ -1,0 +1,445 @@
+"""X API v2: users, timelines and posts for an app-only bearer token, in both of its vocabularies.
+
+A request that says `post.fields` is answered in the newer words (`repost_count`, `post_count`, `referenced_posts`,
+`includes.posts`), every other in the older ones. Quotes, bookmarks, languages and the posts behind retweets are not in
+a data set and so not in an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from smi_pipeline.sandbox import identity, tokens
+from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, iso, present, words
+from smi_pipeline.sandbox.kinds import WORDS
+from smi_pipeline.sandbox.world import Item, Owner, World
+
+HISTORY = 3_200
+HISTORY_WITHOUT_REPLIES = 800
+MAX_IDS = 100
+EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
+WINDOW_SECONDS = 900
+LIMITS = {"users": 300, "timeline": 10_000, "posts": 3_500}
+
+_PROBLEMS = "https://api.x.com/2/problems"
+_SHARED_FIELDS = (
+    "attachments,author_id,context_annotations,conversation_id,created_at,display_text_range,edit_controls,entities,geo,"
+    "id,in_reply_to_user_id,lang,non_public_metrics,note_tweet,organic_metrics,possibly_sensitive,promoted_metrics,"
+    "public_metrics,reply_settings,scopes,source,text,withheld,article,card_uri,community_id,media_metadata"
+)
+_USER_FIELDS = words(
+    "affiliation,confirmed_email,connection_status,created_at,description,entities,id,is_identity_verified,location,"
+    "most_recent_tweet_id,most_recent_post_id,name,parody,pinned_tweet_id,pinned_post_id,profile_banner_url,"
+    "profile_image_url,protected,public_metrics,receives_your_dm,subscription,subscription_type,url,username,verified,"
+    "verified_followers_count,verified_type,withheld"
+)
+_MEDIA_FIELDS = words(
+    "alt_text,duration_ms,height,media_key,non_public_metrics,organic_metrics,preview_image_url,promoted_metrics,"
+    "public_metrics,type,url,variants,width"
+)
+_URL = re.compile(r"https?://[^\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """The words that differ between the two."""
+
+    word: str
+    fields_parameter: str
+    reposts: str
+    total: str
+    referenced: str
+    history: str
+
+    @property
+    def fields(self) -> list[str]:
+        return [*words(_SHARED_FIELDS), self.referenced, self.history]
+
+    @property
+    def expansions(self) -> list[str]:
+        shared = "author_id,in_reply_to_user_id,attachments.media_keys,attachments.poll_ids,geo.place_id,"
+        return words(
+            f"{shared}entities.mentions.username,{self.referenced}.id,{self.referenced}.id.author_id,"
+            f"{self.history},pinned_{self.word}_id,most_recent_{self.word}_id"
+        )
+
+
+_OLDER = _Vocabulary(
+    "tweet", "tweet.fields", "retweet_count", "tweet_count", "referenced_tweets", "edit_history_tweet_ids"
+)
+_NEWER = _Vocabulary("post", "post.fields", "repost_count", "post_count", "referenced_posts", "edit_history_post_ids")
+
+
+class X:
+    """Answers for users and their posts. Keeps the number of calls in the current quarter of an hour."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._used: dict[tuple[str, int], int] = {}
+        self._routes: list[tuple[re.Pattern[str], str, Callable[[Ask, str], Any]]] = [
+            (re.compile(r"/2/users/by"), "users", self._users_by_names),
+            (re.compile(r"/2/users/by/username/([^/]+)"), "users", self._user_by_name),
+            (re.compile(r"/2/users"), "users", self._users_by_ids),
+            (re.compile(r"/2/users/(\d+)"), "users", self._user_by_id),
+            (re.compile(r"/2/users/([^/]+)/(?:tweets|posts)"), "timeline", self._timeline),
+            (re.compile(r"/2/(?:tweets|posts)"), "posts", self._posts_by_ids),
+            (re.compile(r"/2/(?:tweets|posts)/(\d+)"), "posts", self._post_by_id),
+        ]
+
+    def answer(self, ask: Ask) -> Answer:
+        """Answer one request under /2/.
+
+        Raises:
+            RefusedError: the platform's own error.
+        """
+        if ask.bearer != CREDENTIAL:
+            raise RefusedError(
+                Answer(
+                    {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"},
+                    HTTPStatus.UNAUTHORIZED,
+                )
+            )
+        path = ask.path.rstrip("/")
+        for pattern, limit, respond in self._routes:
+            match = pattern.fullmatch(path)
+            if match is not None and ask.method == "GET":
+                headers = self._counted(limit, ask.now)
+                try:
+                    return Answer(respond(ask, "".join(match.groups())), headers=headers)
+                except RefusedError as refused:
+                    answer = refused.answer
+                    raise RefusedError(Answer(answer.body, answer.status, headers)) from None
+        body = {"title": "Not Found", "type": "about:blank", "status": 404, "detail": "Not Found"}
+        raise RefusedError(Answer(body, HTTPStatus.NOT_FOUND))
+
+    def _counted(self, limit: str, now: datetime) -> dict[str, str]:
+        """Count a call against its limit and tell what is left.
+
+        Raises:
+            RefusedError: 429, nothing is left until the time in `x-rate-limit-reset`.
+        """
+        window = int(now.timestamp()) // WINDOW_SECONDS
+        used = self._used.get((limit, window), 0) + 1
+        self._used = {key: count for key, count in self._used.items() if key[1] == window} | {(limit, window): used}
+        headers = {
+            "x-rate-limit-limit": str(LIMITS[limit]),
+            "x-rate-limit-remaining": str(max(LIMITS[limit] - used, 0)),
+            "x-rate-limit-reset": str((window + 1) * WINDOW_SECONDS),
+            "x-access-level": "read",
+        }
+        if used > LIMITS[limit]:
+            body = {"title": "Too Many Requests", "type": "about:blank", "status": 429, "detail": "Too Many Requests"}
+            raise RefusedError(Answer(body, HTTPStatus.TOO_MANY_REQUESTS, headers))
+        return headers
+
+    def _users_by_names(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(ask, "usernames", "user.fields", "expansions", "tweet.fields", "post.fields")
+        names = _listed(ask, "usernames", "[A-Za-z0-9_]{1,15}")
+        return self._users(ask, "usernames", names, lambda name: self._world.by_handle("x", name))
+
+    def _users_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(ask, "ids", "user.fields", "expansions", "tweet.fields", "post.fields")
+        return self._users(ask, "ids", _listed(ask, "ids", r"\d{1,19}"), lambda user: self._world.by_id("x", user))
+
+    def _users(self, ask: Ask, parameter: str, asked: list[str], find: Callable[[str], Owner | None]) -> dict[str, Any]:
+        found = {value: find(value) for value in asked}
+        errors = [_not_found("user", parameter, value) for value, owner in found.items() if owner is None]
+        data = [_user(owner, ask) for owner in found.values() if owner is not None]
+        return present(data=data or None, errors=errors or None)
+
+    def _user_by_name(self, ask: Ask, name: str) -> dict[str, Any]:
+        _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
+        if not re.fullmatch("[A-Za-z0-9_]{1,15}", name):
+            raise _invalid("username", name, "does not match ^[A-Za-z0-9_]{1,15}$")
+        owner = self._world.by_handle("x", name)
+        return {"data": _user(owner, ask)} if owner else {"errors": [_not_found("user", "username", name)]}
+
+    def _user_by_id(self, ask: Ask, user: str) -> dict[str, Any]:
+        _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
+        owner = self._world.by_id("x", user)
+        return {"data": _user(owner, ask)} if owner else {"errors": [_not_found("user", "id", user)]}
+
+    def _timeline(self, ask: Ask, user: str) -> dict[str, Any]:
+        _known_parameters(
+            ask,
+            *words("max_results,pagination_token,start_time,end_time,since_id,until_id,exclude,expansions"),
+            *words("tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields"),
+        )
+        if not re.fullmatch(r"\d{1,19}", user):
+            raise _invalid("id", user, "does not match ^[0-9]{1,19}$")
+        size = _page_size(ask)
+        view = _View(ask)
+        owner = self._world.by_id("x", user)
+        if owner is None:
+            return {"errors": [_not_found("user", "id", user)]}
+        return _page(owner, _reachable(owner, ask), size, view)
+
+    def _posts_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(
+            ask, *words("ids,expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
+        )
+        view = _View(ask)
+        found = {post: self._world.item("x", post, ask.now) for post in _listed(ask, "ids", r"\d{1,19}")}
+        items = [item for item in found.values() if item is not None]
+        missing = [_not_found("tweet", "ids", post) for post, item in found.items() if item is None]
+        return present(
+            data=[view.post(item) for item in items] or None, includes=view.includes(items), errors=missing or None
+        )
+
+    def _post_by_id(self, ask: Ask, post: str) -> dict[str, Any]:
+        _known_parameters(
+            ask, *words("expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
+        )
+        view = _View(ask)
+        item = self._world.item("x", post, ask.now)
+        if item is None:
+            return {"errors": [_not_found("tweet", "id", post)]}
+        return present(data=view.post(item), includes=view.includes([item]))
+
+
+class _View:
+    """Which fields a request wants, and posts told with those and no others."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.vocabulary = vocabulary = _NEWER if "post.fields" in ask.params else _OLDER
+        fields = _chosen(ask, vocabulary.fields_parameter, vocabulary.fields)
+        self.fields = {"id", "text", vocabulary.history, *fields}
+        self.expansions = _chosen(ask, "expansions", vocabulary.expansions)
+        self.media_fields = {"media_key", "type", *_chosen(ask, "media.fields", _MEDIA_FIELDS)}
+        if "attachments.media_keys" in self.expansions:
+            self.fields.add("attachments")
+        if "author_id" in self.expansions:
+            self.fields.add("author_id")
+        if f"{vocabulary.referenced}.id" in self.expansions:
+            self.fields.add(vocabulary.referenced)
+
+    def post(self, item: Item) -> dict[str, Any]:
+        """One post with the asked-for fields that the data have."""
+        counts = item.counts(self.ask.now)
+        metrics = present(
+            **{self.vocabulary.reposts: counts.shares},
+            reply_count=counts.comments,
+            like_count=counts.likes,
+            impression_count=counts.views,
+        )
+        media = [key for key, _ in _media(item)]
+        values: dict[str, Any] = {
+            "id": item.id,
+            "text": item.text,
+            self.vocabulary.history: [item.id],
+            "created_at": iso(item.created_at, milliseconds=True),
+            "author_id": item.owner.id,
+            "conversation_id": item.id,
+            "lang": "und",
+            "possibly_sensitive": False,
+            "reply_settings": "everyone",
+            "public_metrics": metrics,
+            "attachments": {"media_keys": media} if media else None,
+            "entities": _entities(item.text),
+            self.vocabulary.referenced: _referenced(item),
+        }
+        return {name: value for name, value in values.items() if name in self.fields and value is not None}
+
+    def includes(self, items: Iterable[Item]) -> dict[str, Any] | None:
+        """The expanded objects of a page; `None` = none."""
+        media: list[dict[str, Any]] = []
+        users: dict[str, dict[str, Any]] = {}
+        for item in items:
+            if "attachments.media_keys" in self.expansions:
+                for key, kind in _media(item):
+                    one = {"media_key": key, "type": kind}
+                    media.append({name: value for name, value in one.items() if name in self.media_fields})
+            if "author_id" in self.expansions:
+                users[item.owner.id] = _user(item.owner, self.ask)
+        return present(media=media or None, users=list(users.values()) or None) or None
+
+
+def _page(owner: Owner, places: list[int], size: int, view: _View) -> dict[str, Any]:
+    """The next `size` of the reachable places, newest first."""
+    token = view.ask.params.get("pagination_token") or view.ask.params.get("next_token")
+    scope = f"x/{owner.id}"
+    if token is not None:
+        last = tokens.unseal_plain(scope, token)
+        if last is None:
+            raise _invalid("pagination_token", token, "is not valid")
+        places = [place for place in places if place < last]
+    items = [owner.items[place] for place in places[:size]]
+    if not items:
+        return {"meta": {"result_count": 0}}
+    return present(
+        data=[view.post(item) for item in items],
+        includes=view.includes(items),
+        meta=present(
+            result_count=len(items),
+            newest_id=items[0].id,
+            oldest_id=items[-1].id,
+            next_token=tokens.seal_plain(scope, items[-1].place) if len(places) > size else None,
+        ),
+    )
+
+
+def _reachable(owner: Owner, ask: Ask) -> list[int]:
+    """The places of a timeline that a request may see, newest first: at most the newest 3,200 of all."""
+    excluded = _chosen(ask, "exclude", ["replies", "retweets"])
+    newest = owner.posts_by(ask.now)
+    low = max(newest - (HISTORY_WITHOUT_REPLIES if "replies" in excluded else HISTORY), 0)
+    start, end = _time(ask, "start_time"), _time(ask, "end_time")
+    if start is not None and end is not None and end <= start:
+        raise _invalid("end_time", ask.params["end_time"], "must be after the start_time")
+    high = newest
+    since, until = (_id(ask, name) for name in ("since_id", "until_id"))
+    if since is None and start is not None:  # the ids win over the times
+        low = max(low, owner.posts_before(start))
+    if until is None and end is not None:
+        high = min(high, owner.posts_before(end))
+    items = owner.items
+    return [
+        place
+        for place in range(high - 1, low - 1, -1)
+        if not ("retweets" in excluded and items[place].kind == "repost")
+        and (since is None or int(items[place].id) > since)
+        and (until is None or int(items[place].id) < until)
+    ]
+
+
+def _user(owner: Owner, ask: Ask) -> dict[str, Any]:
+    vocabulary = _NEWER if "post.fields" in ask.params else _OLDER
+    wanted = {"id", "name", "username", *_chosen(ask, "user.fields", _USER_FIELDS)}
+    now = ask.now
+    since = (
+        owner.times[0].replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0) if owner.times else EARLIEST
+    )
+    values: dict[str, Any] = {
+        "id": owner.id,
+        "name": owner.name,
+        "username": owner.handle,
+        "created_at": iso(since, milliseconds=True),
+        "protected": False,
+        "verified": False,
+        "public_metrics": present(followers_count=owner.followers(now), **{vocabulary.total: owner.posts_by(now)}),
+    }
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+def _media(item: Item) -> list[tuple[str, str]]:
+    """Key and type of each medium of a post."""
+    families = {"photo": "3", "video": "13"}
+    return [
+        (f"{families[kind]}_{int(item.id) + number}", kind)
+        for number, kind in enumerate(WORDS[item.kind].x_media_types)
+    ]
+
+
+def _referenced(item: Item) -> list[dict[str, str]] | None:
+    kind = WORDS[item.kind].x_referenced_type
+    if kind is None:
+        return None
+    original = identity.post_id("x", f"original of {item.id}", account=item.owner.id, created_at=item.created_at)
+    return [{"type": kind, "id": original}]
+
+
+def _entities(text: str) -> dict[str, Any] | None:
+    urls = [
+        {"start": match.start(), "end": match.end(), "url": match.group(), "expanded_url": match.group()}
+        for match in _URL.finditer(text)
+    ]
+    tags = [
+        {"start": match.start(), "end": match.end(), "tag": match.group(1)} for match in re.finditer(r"#(\w+)", text)
+    ]
+    return present(urls=urls or None, hashtags=tags or None) or None
+
+
+def _known_parameters(ask: Ask, *known: str) -> None:
+    for name, value in ask.params.items():
+        if name not in known:
+            raise _invalid(name, value, None, f"The query parameter [{name}] is not one of [{','.join(known)}]")
+
+
+def _listed(ask: Ask, parameter: str, form: str) -> list[str]:
+    """The values of a list parameter, 1 to 100 of them, each once."""
+    values = [value.strip() for value in ask.params.get(parameter, "").split(",")]
+    if values == [""]:
+        raise _invalid(parameter, "", None, f"The `{parameter}` query parameter can not be empty")
+    if len(values) > MAX_IDS:
+        raise _invalid(
+            parameter,
+            ",".join(values),
+            None,
+            f"The number of values in the `{parameter}` query parameter "
+            f"list [{len(values)}] is not between 1 and {MAX_IDS}",
+        )
+    for value in values:
+        if not re.fullmatch(form, value):
+            raise _invalid(parameter, value, f"does not match ^{form}$")
+    return list(dict.fromkeys(values))
+
+
+def _chosen(ask: Ask, parameter: str, known: list[str]) -> list[str]:
+    chosen = words(ask.params.get(parameter, ""))
+    for value in chosen:
+        if value not in known:
+            raise _invalid(parameter, value, f"is not one of [{','.join(known)}]")
+    return chosen
+
+
+def _page_size(ask: Ask) -> int:
+    text = ask.params.get("max_results", "10")
+    lowest, highest = 5, 100
+    if not re.fullmatch(r"\d{1,9}", text) or not lowest <= int(text) <= highest:
+        raise _invalid("max_results", text, f"is not between {lowest} and {highest}")
+    return int(text)
+
+
+def _id(ask: Ask, parameter: str) -> int | None:
+    text = ask.params.get(parameter)
+    if text is not None and not re.fullmatch(r"\d{1,19}", text):
+        raise _invalid(parameter, text, "does not match ^[0-9]{1,19}$")
+    return None if text is None else int(text)
+
+
+def _time(ask: Ask, parameter: str) -> datetime | None:
+    text = ask.params.get(parameter)
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text):
+        raise _invalid(parameter, text, "is not a valid RFC 3339 date-time, such as 2025-05-01T00:00:00Z")
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise _invalid(parameter, text, "is not a valid RFC 3339 date-time") from None
+    if instant < EARLIEST:
+        raise _invalid(parameter, text, "must be on or after 2010-11-06T00:00Z")
+    return instant
+
+
+def _not_found(resource: str, parameter: str, value: str) -> dict[str, Any]:
+    return {
+        "value": value,
+        "detail": f"Could not find {resource} with {parameter}: [{value}].",
+        "title": "Not Found Error",
+        "resource_type": resource,
+        "parameter": parameter,
+        "resource_id": value,
+        "type": f"{_PROBLEMS}/resource-not-found",
+    }
+
+
+def _invalid(parameter: str, value: str, wrong: str | None, message: str | None = None) -> RefusedError:
+    told = message or f"The `{parameter}` query parameter value [{value}] {wrong}"
+    return RefusedError(
+        Answer(
+            {
+                "errors": [{"parameters": {parameter: [value]}, "message": told}],
+                "title": "Invalid Request",
+                "detail": "One or more parameters to your request was invalid.",
+                "type": f"{_PROBLEMS}/invalid-request",
+            },
+            HTTPStatus.BAD_REQUEST,
+        )
+    )

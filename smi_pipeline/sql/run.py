@@ -1,0 +1,142 @@
+"""Brings the models into the lake: staging as views, the other layers as tables, one month at a time behind gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from smi_pipeline.lake.connection import Lake, quoted
+from smi_pipeline.lake.derived import Replaced, replace_month
+from smi_pipeline.sql.checks import CheckFailed, failing, gates
+from smi_pipeline.sql.graph import Graph, tables_read
+from smi_pipeline.sql.project import Column, Model, ProjectError
+
+_REMEDY = {
+    "staging": "build the views first",
+    "metrics": "derive the metrics of a month first",
+    "index": "derive the index of a month first",
+    "raw": "the lake is older than this version; open it once with `smi status`",
+}
+
+
+@dataclass(frozen=True)
+class TypedColumn(Column):
+    """A column with its type in the lake, as DuckDB writes it."""
+
+    type: str
+
+
+def build_views(lake: Lake, graph: Graph) -> tuple[str, ...]:
+    """Make the staging views what the files say, in one commit, or in none when they are so already.
+
+    A view is replaced when its SQL or that of a view below it has changed: the comment of each keeps its fingerprint,
+    because replacing one makes a snapshot even if nothing in it is new.
+
+    Returns:
+        The relations that were made or replaced, in the order in which they were.
+    """
+    with lake.read() as cursor:
+        if not _stale(cursor, graph):
+            return ()
+    with lake.write("staging views") as transaction:
+        stale = _stale(transaction.cursor, graph)  # again, under the lock
+        if not stale:
+            transaction.discard()
+        for model in stale:
+            transaction.cursor.execute(f"create schema if not exists {model.layer}")
+            transaction.cursor.execute(f"create or replace view {model.relation} as {model.sql}")
+            transaction.cursor.execute(f"comment on view {model.relation} is {quoted(_comment(model, graph))}")
+    return tuple(model.relation for model in stale)
+
+
+def run_model(lake: Lake, model: Model, month: date) -> Replaced:
+    """Replace one month of an intermediate or mart table with what its SELECT gives; the column types are the SELECT's.
+
+    The checks of the yml run on the new rows before the commit: where one fails, the old month stays.
+
+    Args:
+        lake: the lake, with the staging views built.
+        model: a model that is no view.
+        month: the month's first day.
+
+    Raises:
+        CheckFailed: the rows break a check; the message counts and shows the offenders.
+        ProjectError: a table that the model reads is not there yet, or has not the columns it expects.
+    """
+    if model.is_view:
+        raise ProjectError(f"{model.relation} is a view over all months; build_views makes it")
+    with lake.read() as cursor:
+        _require(cursor, model)
+    with _explained(model, month):
+        return replace_month(lake, model.relation, month, model.sql, gates=gates(model, month))
+
+
+def check_model(lake: Lake, model: Model, month: date) -> None:
+    """Run a model's checks on what the lake has of a month: for views, which no gate guards.
+
+    Raises:
+        CheckFailed: the rows break a check.
+        ProjectError: the relation is not there.
+    """
+    with lake.read() as cursor, _explained(model, month):
+        if model.relation not in _relations(cursor):
+            raise ProjectError(f"{model.relation} is not in the lake yet: {_REMEDY.get(model.layer, 'run it first')}")
+        cursor.execute("set variable month = $1::date", [month])
+        rows = f"(select * from {model.relation} where month = getvariable('month'))"
+        if failures := failing(cursor, model, rows):
+            raise CheckFailed(model.relation, month, failures)
+
+
+def typed_columns(lake: Lake, model: Model) -> tuple[TypedColumn, ...]:
+    """The model's columns with the types the SELECT gives them, in its order.
+
+    Raises:
+        ProjectError: a table that the model reads is not there yet.
+    """
+    with lake.read() as cursor:
+        _require(cursor, model)
+        cursor.execute("set variable month = date '2000-01-01'")  # any: the type of a query needs no rows
+        types = {name: kind for name, kind, *_ in cursor.execute(f"describe {model.sql}").fetchall()}
+    return tuple(TypedColumn(column.name, column.description, types[column.name]) for column in model.columns)
+
+
+@contextmanager
+def _explained(model: Model, month: date) -> Iterator[None]:
+    """Say which model and month a query that does not fit its tables belongs to."""
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.DataError) as error:
+        raise ProjectError(f"{model.relation} {month:%Y-%m}: {str(error).splitlines()[0]}") from error
+
+
+def _stale(cursor: duckdb.DuckDBPyConnection, graph: Graph) -> list[Model]:
+    rows = cursor.execute(
+        "select schema_name || '.' || view_name, comment from duckdb_views() where database_name = 'lake'"
+    ).fetchall()
+    there = dict(rows)
+    return [model for model in graph.views() if there.get(model.relation) != _comment(model, graph)]
+
+
+def _comment(model: Model, graph: Graph) -> str:
+    return f"{model.description} [{graph.fingerprint(model)}]"
+
+
+def _require(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
+    there = _relations(cursor)
+    missing = [relation for relation in tables_read(model) if relation not in there]
+    if missing:
+        schema = missing[0].partition(".")[0]
+        remedy = _REMEDY.get(schema, f"run {missing[0]} first")
+        raise ProjectError(f"{model.relation} reads {', '.join(missing)}, not in the lake yet: {remedy}")
+
+
+def _relations(cursor: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = cursor.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake'"
+        " union all select schema_name || '.' || view_name from duckdb_views() where database_name = 'lake'"
+    ).fetchall()
+    return {name for (name,) in rows}

@@ -1,0 +1,41 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from smi_pipeline.lake.connection import Lake
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared"
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Where every binary is installed (SMI_TESTS_MAY_SKIP=no), a skipped test is a hole, not a courtesy."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get("SMI_TESTS_MAY_SKIP") == "no":
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped where none may be", red=True)
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("SMI_TESTS_MAY_SKIP") == "no" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _no_setting_of_the_machine_leaks_in(monkeypatch):
+    """A developer's own SMI_* variables must not decide what a test sees."""
+    for name in [name for name in os.environ if name.startswith("SMI_") and name != "SMI_TESTS_MAY_SKIP"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake.of(tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not there: recorded answers and real posts are read in place, never shipped")
+    return SHARED

@@ -1,0 +1,147 @@
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from smi_pipeline.collectors.records import AccountResult, CollectionError, Deferred, Rejected
+from smi_pipeline.lake.connection import LakeError
+from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.lake.ingest import BATCH_ACCOUNTS, collect_month
+from smi_pipeline.months import Month
+from smi_pipeline.registry.models import Account
+
+MAY, UTC_ZONE = Month.parse("2025-05"), ZoneInfo("UTC")
+SEEN = datetime(2025, 6, 9, 22, tzinfo=UTC)
+
+
+def account(name):
+    return Account(city_id="c", platform="x", handle=name, account_id=name)
+
+
+def answered(name, posts=("1",), **changes):
+    rows = [
+        {"account_id": name, "platform_account_id": "9", "observed_at": SEEN, "id": f"{name}{post}", "like_count": 1, "payload": "{}"}
+        for post in posts
+    ]
+    seen = {"account_id": name, "platform_account_id": "9", "observed_at": SEEN, "followers_count": 5, "payload": "{}"}
+    return replace(AccountResult(account(name), "answered", None, SEEN, [seen], rows), **changes)
+
+
+class Script:
+    """A platform that gives the results it is told to, then perhaps fails; it notes who was asked."""
+
+    platform = "x"
+
+    def __init__(self, *results, then=None):
+        self.results, self.then, self.asked, self.requests = results, then, [], 0
+
+    async def collect(self, accounts, window):
+        self.asked = [a.handle for a in accounts]
+        for result in self.results:
+            if result.account.handle in self.asked:
+                self.requests += 1
+                yield result
+        if self.then:
+            raise self.then
+
+
+def run(lake, script, names="abc", **options):
+    given = {"synthetic": True, "force": False} | options
+    cut = given.pop("cut", "final")
+    return asyncio.run(collect_month(lake, script, MAY, UTC_ZONE, cut, [account(n) for n in names], **given))
+
+
+def table(lake, sql):
+    with lake.read() as cursor:
+        return read_frame(cursor, sql).rows()
+
+
+def test_a_collection_is_finished_when_every_account_has_an_outcome(lake):
+    gone = answered("b", posts=(), accounts=[], outcome="missing", detail="Not Found Error")
+    summary = run(lake, Script(answered("a"), gone, answered("c")))
+    assert (summary.status, summary.posts, summary.requests) == ("finished", 2, 3)
+    assert table(lake, "select collection_id, cut, status, requests, accounts_asked, accounts_answered, accounts_failed from raw.collection") == [
+        ("2025-05.x.0001", "final", "finished", 3, 3, 2, 0)
+    ]
+    assert table(lake, "select account_id, outcome, detail from raw.collection_account order by 1")[1] == ("b", "missing", "Not Found Error")
+    assert table(lake, "select id, month, like_count from raw.x_posts order by 1") == [("a1", MAY.first, 1), ("c1", MAY.first, 1)]
+
+
+def test_a_collected_cut_is_not_asked_about_again_and_force_begins_a_new_one(lake):
+    run(lake, Script(answered("a")), "a")
+    before = lake.snapshot()
+    again = Script(answered("a"))
+    assert run(lake, again, "a").requests == 0
+    assert again.asked == []
+    assert lake.snapshot() == before
+    run(lake, Script(answered("a")), "a", force=True)
+    assert table(lake, "select collection_id from raw.collection order by 1") == [("2025-05.x.0001",), ("2025-05.x.0002",)]
+
+
+def test_both_cuts_of_a_month_are_kept(lake):
+    run(lake, Script(answered("a")), "a", cut="provisional")
+    run(lake, Script(answered("a", posts=("1", "2"))), "a", cut="final")
+    assert table(lake, "select cut, count(*) from raw.x_posts join raw.collection using (collection_id) group by 1 order by 1") == [
+        ("final", 2),
+        ("provisional", 1),
+    ]
+
+
+def test_a_broken_collection_goes_on_with_the_accounts_that_are_not_done(lake):
+    with pytest.raises(CollectionError):
+        run(lake, Script(answered("a"), then=CollectionError("gone", retryable=True)))
+    assert table(lake, "select status, accounts_answered from raw.collection") == [("failed", 1)]
+    second = Script(answered("b"), answered("c"))
+    assert run(lake, second).status == "finished"
+    assert second.asked == ["b", "c"]
+    assert table(lake, "select collection_id, status, requests, accounts_answered from raw.collection") == [("2025-05.x.0001", "finished", 3, 3)]
+
+
+def test_a_failed_account_leaves_the_collection_open_and_is_asked_again(lake):
+    failed = answered("b", posts=(), accounts=[], outcome="failed", detail="503")
+    first = run(lake, Script(answered("a"), failed), "ab")
+    assert (first.status, first.failures) == ("failed", ["x b: 503"])
+    second = Script(answered("b"))
+    assert run(lake, second, "ab").status == "finished"
+    assert second.asked == ["b"]
+
+
+def test_a_used_up_quota_is_recorded_as_deferred_with_what_came_before(lake):
+    later = SEEN + timedelta(hours=10)
+    with pytest.raises(Deferred):
+        run(lake, Script(answered("a"), then=Deferred("quota used up", resume_at=later)))
+    assert table(lake, "select status from raw.collection") == [("deferred",)]
+    assert table(lake, "select count(*) from raw.x_posts") == [(1,)]
+
+
+def test_a_run_killed_between_its_last_batch_and_its_end_is_only_closed(lake):
+    run(lake, Script(answered("a")), "a")
+    with lake.write("as if killed before the end") as transaction:
+        transaction.cursor.execute("delete from raw.collection_log where status = 'finished'")
+    second = Script(answered("a"))
+    assert run(lake, second, "a").status == "finished"
+    assert second.asked == []
+
+
+def test_batches_are_committed_while_more_is_asked(lake):
+    names = [f"n{i:02}" for i in range(BATCH_ACCOUNTS + 1)]
+    with pytest.raises(CollectionError):
+        run(lake, Script(*map(answered, names), then=CollectionError("killed")), names)
+    states = table(lake, "select accounts_answered from raw.collection_log order by 1")
+    assert states == [(BATCH_ACCOUNTS,), (BATCH_ACCOUNTS + 1,), (BATCH_ACCOUNTS + 1,)]
+
+
+def test_a_rejected_value_is_kept_with_its_reason(lake):
+    bad = Rejected("a", "a1", "reply_count", "-41", "bad count", SEEN, '{"reply_count":-41}')
+    run(lake, Script(answered("a", rejected=[bad])), "a")
+    assert table(lake, "select platform, month, account_id, platform_post_id, field, value, reason from raw.rejected") == [
+        ("x", MAY.first, "a", "a1", "reply_count", "-41", "bad count")
+    ]
+
+
+def test_sandbox_and_real_data_never_share_a_lake(lake):
+    run(lake, Script(answered("a")), "a", synthetic=True)
+    with pytest.raises(LakeError, match="give another lake with --lake"):
+        run(lake, Script(answered("a")), "a", synthetic=False, force=True)

@@ -1,0 +1,163 @@
+"""Facebook over a real socket: field expansion, paging addresses, absent shares, errors by code."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+PAGE = "100200300"
+POST_FIELDS = "id,shares,reactions.limit(0).summary(total_count),comments.limit(0).summary(true)"
+
+
+def code(answer):
+    error = answer.json()["error"]
+    return answer.status_code, error["code"], error.get("error_subcode")
+
+
+def follow(sandbox, page):
+    """All posts from a page on, by the address the server gives for the next one."""
+    while True:
+        yield from page["data"]
+        if "next" not in page["paging"]:
+            return
+        page = sandbox.http.get(page["paging"]["next"]).json()
+
+
+def test_facebook_pages_end_with_the_last_post(sandbox):
+    first = sandbox.graph(f"{PAGE}/published_posts", fields="id", limit=100).json()
+    ids = [post["id"] for post in follow(sandbox, first)]
+
+    assert ids == [f"{PAGE}_{n}" for n in range(249, -1, -1)]
+
+
+def test_one_request_gives_the_page_and_its_first_posts_and_the_cursor_leads_on(sandbox):
+    window = f"since({int(datetime(2025, 5, 2, tzinfo=UTC).timestamp())}).until({int(datetime(2025, 5, 4, tzinfo=UTC).timestamp())})"
+    fields = f"id,followers_count,published_posts.{window}.limit(10){{{POST_FIELDS}}}"
+    page = sandbox.graph(PAGE, fields=fields).json()
+    posts = page["published_posts"]
+    after = posts["paging"]["cursors"]["after"]
+    bounds = {"since": "2025-05-02", "until": "2025-05-04T00:00:00+00:00"}
+    second = sandbox.graph(f"{PAGE}/published_posts", fields=POST_FIELDS, limit=10, after=after, **bounds).json()
+    third = sandbox.http.get(second["paging"]["next"]).json()
+
+    assert (page["id"], page["followers_count"]) == (PAGE, 5000)
+    ids = [post["id"] for post in posts["data"] + second["data"] + third["data"]]
+    assert ids == [f"{PAGE}_{n}" for n in range(36, 11, -1)]
+    assert "next" not in third["paging"]
+    assert third["paging"]["cursors"]["after"]
+    assert list(follow(sandbox, posts)) == posts["data"] + second["data"] + third["data"]
+    back = sandbox.http.get(third["paging"]["previous"]).json()
+    assert back["data"] == second["data"]
+
+
+def test_the_next_address_is_the_sandbox_itself_with_the_token_in_it(sandbox):
+    page = sandbox.get("/v24.0/sbx_page/posts/", access_token="sandbox", limit=1, fields="id").json()
+    address = urlsplit(page["paging"]["next"])
+
+    assert f"{address.scheme}://{address.netloc}" == sandbox.process.base_url
+    assert address.path == f"/v24.0/{PAGE}/posts"
+    assert parse_qs(address.query)["access_token"] == ["sandbox"]
+
+
+def test_only_asked_for_fields_are_told_and_the_id_always(sandbox):
+    assert sandbox.graph("SBX_PAGE").json() == {"name": "A page", "id": PAGE}
+    assert sandbox.graph(f"{PAGE}/", fields="username,fan_count,about").json() == {
+        "username": "sbx_page",
+        "fan_count": 5000,
+        "id": PAGE,
+    }
+    post = sandbox.graph(f"{PAGE}_7").json()
+    assert post == {"created_time": "2025-05-01T14:00:00+0000", "message": f"text {PAGE}_7", "id": f"{PAGE}_7"}
+
+
+def test_shares_are_absent_at_zero_and_other_counts_only_when_not_in_the_data(sandbox):
+    posts = sandbox.graph("Näme & Co/posts", fields=POST_FIELDS + ",message", limit=2).json()["data"]
+
+    assert set(posts[0]) == {"id", "reactions", "comments", "message"}
+    assert posts[0]["reactions"] == {"data": [], "summary": {"total_count": 0, "viewer_reaction": "NONE"}}
+    assert posts[0]["comments"]["summary"]["total_count"] == 0
+    assert set(posts[1]) == {"id"}
+
+
+def test_a_summary_is_told_only_when_asked_for(sandbox):
+    post = sandbox.graph(f"{PAGE}_9", fields="shares,reactions.as(all).summary(1),comments.limit(0)").json()
+
+    assert post["shares"] == {"count": 3}
+    assert post["all"]["summary"]["total_count"] == 9
+    assert post["comments"] == {"data": []}
+
+
+def test_a_page_named_in_its_own_script_is_found_and_gets_ids_of_the_platforms_form(sandbox):
+    page = sandbox.graph("Näme & Co", fields="id,username,followers_count").json()
+    folded = sandbox.graph("n_me_co", fields="id").json()
+    post = sandbox.graph(f"{page['id']}/feed", limit=1).json()["data"][0]
+
+    assert page == {"id": folded["id"], "username": "N_me_Co"}
+    assert page["id"].isdecimal()
+    assert post["id"].startswith(page["id"] + "_")
+
+
+def test_an_expanded_edge_without_posts_is_left_out_while_the_edge_itself_is_empty(sandbox):
+    page = sandbox.graph(PAGE, fields="id,published_posts.until(100){id}").json()
+
+    assert page == {"id": PAGE}
+    assert sandbox.graph(f"{PAGE}/published_posts", until=100).json() == {"data": []}
+
+
+def test_posts_after_the_clock_are_not_there_yet(sandbox):
+    sandbox.process.set_clock(datetime(2025, 5, 1, 4, tzinfo=UTC))
+
+    posts = sandbox.graph(f"{PAGE}/published_posts").json()["data"]
+    assert [post["id"] for post in posts] == [f"{PAGE}_2", f"{PAGE}_1", f"{PAGE}_0"]
+    assert code(sandbox.graph(f"{PAGE}_3")) == (400, 100, 33)
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "expected"),
+    [
+        ("no_such_page", {}, (404, 803, None)),
+        ("999999999", {}, (400, 100, 33)),
+        ("", {"ids": "sbx_page,other"}, (400, 100, None)),
+        (PAGE, {"fields": "id,shoe_size"}, (400, 100, None)),
+        (PAGE, {"fields": "posts{shoe_size}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts.limit(101){id}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts{id"}, (400, 2500, None)),
+        (PAGE, {"fields": "posts.limit"}, (400, 2500, None)),
+        (PAGE, {"fields": "id,,name"}, (400, 2500, None)),
+        (PAGE, {"fields": "id}"}, (400, 2500, None)),
+        (f"{PAGE}/published_posts", {"limit": 101}, (400, 100, None)),
+        (f"{PAGE}/published_posts", {"limit": "many"}, (400, 100, None)),
+        (f"{PAGE}/published_posts", {"after": "made-up"}, (400, 100, None)),
+        (f"{PAGE}/published_posts", {"since": "whenever"}, (400, 100, None)),
+        (f"{PAGE}/insights", {}, (400, 2500, None)),
+        (f"{PAGE}/posts/more", {}, (400, 2500, None)),
+        (PAGE, {"access_token": ""}, (400, 104, None)),
+        (PAGE, {"access_token": "wrong"}, (400, 190, None)),
+        (PAGE, {"appsecret_proof": "wrong"}, (400, 100, None)),
+    ],
+)
+def test_facebook_refuses_with_its_own_codes(sandbox, path, params, expected):
+    answer = sandbox.graph(path, **params)
+
+    assert code(answer) == expected
+    assert answer.json()["error"]["fbtrace_id"]
+
+
+def test_a_right_proof_and_a_bearer_token_are_accepted(sandbox):
+    proof = hmac.new(b"sandbox", b"sandbox", hashlib.sha256).hexdigest()
+
+    assert sandbox.graph(PAGE, appsecret_proof=proof).status_code == 200
+    assert sandbox.get(f"/v26.0/{PAGE}", headers={"Authorization": "Bearer sandbox"}).status_code == 200
+    assert sandbox.graph("me").json()["name"] == "Sandbox"
+    assert sandbox.http.post(f"/v26.0/{PAGE}", data={"access_token": "sandbox"}).status_code == 400
+
+
+def test_facebook_tells_how_much_of_its_limits_is_used(sandbox):
+    headers = sandbox.graph(PAGE).headers
+
+    assert headers["x-app-usage"] == '{"call_count":0,"total_time":0,"total_cputime":0}'
+    assert f'"{PAGE}":[{{"type":"pages"' in headers["x-business-use-case-usage"]

@@ -1,0 +1,224 @@
+"""X over a real socket: vocabularies, pages, limits, absent counts, errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+
+def pages(sandbox, user, **params):
+    token = {}
+    while True:
+        page = sandbox.x(f"users/{user}/tweets", **params, **token).json()
+        yield page
+        if "next_token" not in page["meta"]:
+            return
+        token = {"pagination_token": page["meta"]["next_token"]}
+
+
+def test_an_x_timeline_is_paged_to_its_last_post_newest_first(sandbox):
+    got = list(pages(sandbox, 42, max_results=5, tweet__fields="created_at"))
+
+    ids = [post["id"] for page in got for post in page["data"]]
+    assert [page["meta"]["result_count"] for page in got] == [5, 5, 5]
+    assert ids[1:] == ["2001", "2000", *(str(1000 + n) for n in range(11, -1, -1))]
+    assert got[0]["meta"]["newest_id"] == ids[0]
+    assert got[0]["meta"]["oldest_id"] == ids[4]
+
+
+def test_x_keeps_the_pages_together_when_a_post_arrives_between_them(sandbox):
+    sandbox.process.set_clock(datetime(2025, 5, 1, 9, 30, tzinfo=UTC))
+    first = sandbox.x("users/42/tweets", max_results=5).json()
+    sandbox.process.set_clock(datetime(2025, 5, 1, 10, 30, tzinfo=UTC))
+    second = sandbox.x("users/42/tweets", max_results=5, pagination_token=first["meta"]["next_token"]).json()
+
+    assert [post["id"] for post in first["data"] + second["data"]] == [str(1000 + n) for n in range(9, -1, -1)]
+
+
+def test_x_tells_only_the_fields_asked_for(sandbox):
+    plain = sandbox.x("tweets", ids="1003").json()["data"][0]
+    asked = sandbox.x("tweets", ids="1003", tweet__fields="created_at,public_metrics,lang").json()["data"][0]
+
+    assert plain == {"id": "1003", "text": "text 1003", "edit_history_tweet_ids": ["1003"]}
+    assert asked == plain | {
+        "created_at": "2025-05-01T03:00:00.000Z",
+        "lang": "und",
+        "public_metrics": {"retweet_count": 3, "reply_count": 2, "like_count": 3, "impression_count": 103},
+    }
+
+
+def test_x_answers_post_fields_in_the_newer_words(sandbox):
+    told = sandbox.x("users/42/tweets", max_results=5, post__fields="public_metrics,referenced_posts").json()["data"]
+    user = sandbox.x("users/by", usernames="sbx_x", user__fields="public_metrics", post__fields="id").json()["data"][0]
+
+    repost = next(post for post in told if post["id"] == "2000")
+    assert repost["public_metrics"] == {"repost_count": 900, "like_count": 0}
+    assert repost["referenced_posts"][0]["type"] == "retweeted"
+    assert repost["edit_history_post_ids"] == ["2000"]
+    assert user["public_metrics"] == {"followers_count": 1000 - 100, "post_count": 15}
+
+
+def test_counts_that_are_not_in_the_data_are_absent_on_x_and_bad_ones_go_out_as_they_are(sandbox):
+    told = sandbox.x("users/42/tweets", max_results=5, tweet__fields="public_metrics").json()["data"]
+
+    assert told[1]["public_metrics"] == {}
+    assert told[0]["public_metrics"] == {"retweet_count": 3, "reply_count": -41, "like_count": 1}
+
+
+def test_videos_are_told_by_the_expanded_media_alone(sandbox):
+    asked = {"tweet__fields": "attachments", "expansions": "attachments.media_keys", "media__fields": "type"}
+    page = sandbox.x("users/42/tweets", max_results=5, **asked).json()
+
+    keys = page["data"][1]["attachments"]["media_keys"]
+    assert {"media_key": keys[0], "type": "video"} in page["includes"]["media"]
+    assert "attachments" not in page["data"][2]
+    assert "includes" not in sandbox.x("users/42/tweets", max_results=5, tweet__fields="attachments").json()
+
+
+def test_an_author_can_be_expanded(sandbox):
+    page = sandbox.x("tweets", ids="1003,1004", expansions="author_id").json()
+
+    assert page["includes"] == {"users": [{"id": "42", "name": "A user", "username": "sbx_x"}]}
+
+
+def test_the_window_of_an_x_timeline_is_half_open(sandbox):
+    asked = {"start_time": "2025-05-01T02:00:00Z", "end_time": "2025-05-01T04:00:00Z"}
+    page = sandbox.x("users/42/tweets", max_results=5, **asked).json()
+
+    assert [post["id"] for post in page["data"]] == ["1003", "1002"]
+
+
+def test_ids_win_over_times_and_retweets_can_be_excluded(sandbox):
+    asked = {"since_id": "1009", "until_id": "2001", "start_time": "2025-05-01T11:00:00Z", "exclude": "retweets"}
+    page = sandbox.x("users/42/tweets", max_results=5, **asked).json()
+
+    assert [post["id"] for post in page["data"]] == ["1011", "1010"]
+
+
+def test_a_timeline_without_results_has_no_data(sandbox):
+    page = sandbox.x("users/42/tweets", end_time="2025-04-01T00:00:00Z").json()
+
+    assert page == {"meta": {"result_count": 0}}
+
+
+def test_only_the_newest_3200_posts_of_a_timeline_can_be_reached(sandbox):
+    ids = [post["id"] for page in pages(sandbox, 8, max_results=100) for post in page["data"]]
+    without_replies = sum(len(page["data"]) for page in pages(sandbox, 8, max_results=100, exclude="replies"))
+
+    assert len(ids) == len(set(ids)) == 3_200
+    assert ids[-1] == "5000005"
+    assert without_replies == 800
+
+
+def test_an_id_x_could_not_have_becomes_one_that_carries_its_time(sandbox):
+    newest = sandbox.x("users/42/tweets", max_results=5).json()["data"][0]["id"]
+    again = sandbox.x("tweets", ids=newest, tweet__fields="entities").json()["data"][0]
+
+    milliseconds = (int(newest) >> 22) + 1_288_834_974_657  # how X writes time into an id
+    assert datetime.fromtimestamp(milliseconds / 1000, UTC) == datetime(2025, 5, 1, 14, tzinfo=UTC)
+    assert again["entities"]["urls"][0]["url"] == "https://example.org"
+    assert again["entities"]["hashtags"] == [{"start": 24, "end": 28, "tag": "Tag"}]
+
+
+def test_missing_users_come_as_errors_beside_the_others(sandbox):
+    answer = sandbox.x("users/by", usernames="SBX_X,nobody_here")
+
+    assert answer.status_code == 200
+    assert [user["username"] for user in answer.json()["data"]] == ["sbx_x"]
+    [error] = answer.json()["errors"]
+    assert error["title"] == "Not Found Error"
+    assert error["resource_id"] == error["value"] == "nobody_here"
+    assert error["type"].endswith("/problems/resource-not-found")
+    assert "data" not in sandbox.x("users/by", usernames="nobody_here").json()
+    assert "data" not in sandbox.x("users", ids="999").json()
+    assert "data" not in sandbox.x("users/by/username/nobody_here").json()
+    assert "data" not in sandbox.x("users/999").json()
+    assert "data" not in sandbox.x("users/999/tweets").json()
+    assert "data" not in sandbox.x("tweets/999").json()
+
+
+def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
+    [user] = sandbox.x("users/by", usernames="sbx_dotted_name").json()["data"]
+
+    assert user == {"id": "7", "name": "A long name", "username": "sbx_dotted_name"}
+    assert sandbox.x("users/7").json()["data"] == user
+    assert sandbox.x("users/by/username/sbx_dotted_name").json()["data"] == user
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("users/by", {"usernames": "sbx_x,bad.name"}),
+        ("users/by", {"usernames": ",".join(f"u{n}" for n in range(101))}),
+        ("users/by", {}),
+        ("users/by/username/bad.name", {}),
+        ("users/by", {"usernames": "sbx_x", "user__fields": "shoe_size"}),
+        ("users/by", {"usernames": "sbx_x", "colour": "red"}),
+        ("users/42/tweets", {"max_results": 101}),
+        ("users/42/tweets", {"max_results": 4}),
+        ("users/42/tweets", {"pagination_token": "madeup"}),
+        ("users/42/tweets", {"start_time": "2010-11-05T00:00:00Z"}),
+        ("users/42/tweets", {"start_time": "yesterday"}),
+        ("users/42/tweets", {"start_time": "2025-13-01T00:00:00Z"}),
+        ("users/42/tweets", {"start_time": "2025-05-02T00:00:00Z", "end_time": "2025-05-01T00:00:00Z"}),
+        ("users/42/tweets", {"since_id": "x"}),
+        ("users/42/tweets", {"tweet__fields": "public_metrics,edit_history_post_ids"}),
+        ("users/someone/tweets", {}),
+        ("tweets", {"ids": "12a"}),
+    ],
+)
+def test_a_bad_parameter_is_refused_with_the_problem_x_sends(sandbox, path, params):
+    answer = sandbox.x(path, **params)
+
+    assert answer.status_code == 400
+    assert answer.json()["title"] == "Invalid Request"
+    assert answer.json()["errors"][0]["parameters"]
+
+
+def test_a_page_token_of_another_timeline_is_refused(sandbox):
+    token = sandbox.x("users/8/tweets", max_results=5).json()["meta"]["next_token"]
+
+    assert token.isalnum()
+    assert sandbox.x("users/42/tweets", pagination_token=token).status_code == 400
+
+
+def test_a_wrong_or_missing_token_is_401_without_rate_headers(sandbox):
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        answer = sandbox.get("/2/users/by", usernames="sbx_x", headers=headers)
+        assert answer.status_code == 401
+        assert answer.json() == {
+            "title": "Unauthorized",
+            "type": "about:blank",
+            "status": 401,
+            "detail": "Unauthorized",
+        }
+        assert "x-rate-limit-limit" not in answer.headers
+
+
+def test_rate_headers_count_down_and_renew_after_a_quarter_of_an_hour(sandbox):
+    first = sandbox.x("users/by", usernames="sbx_x").headers
+    second = sandbox.x("users/by", usernames="bad.name").headers
+    sandbox.process.set_clock(datetime.fromtimestamp(int(first["x-rate-limit-reset"]), UTC))
+    renewed = sandbox.x("users/by", usernames="sbx_x").headers
+
+    assert first["x-rate-limit-limit"] == "300"
+    assert int(second["x-rate-limit-remaining"]) == int(first["x-rate-limit-remaining"]) - 1
+    assert renewed["x-rate-limit-remaining"] == "299"
+
+
+def test_a_used_up_limit_is_429_until_the_reset(sandbox):
+    sandbox.process.set_clock(datetime(2030, 1, 1, 0, 0, 1, tzinfo=UTC))
+    answers = [sandbox.x("users/by", usernames="sbx_x") for _ in range(301)]
+
+    assert {answer.status_code for answer in answers[:300]} == {200}
+    assert answers[300].status_code == 429
+    assert answers[300].json()["title"] == "Too Many Requests"
+    reset = datetime.fromtimestamp(int(answers[300].headers["x-rate-limit-reset"]), UTC)
+    assert reset == datetime(2030, 1, 1, 0, 15, tzinfo=UTC)
+    sandbox.process.set_clock(reset + timedelta(seconds=1))
+    assert sandbox.x("users/by", usernames="sbx_x").status_code == 200
+
+
+def test_an_unknown_path_of_x_is_not_found(sandbox):
+    assert sandbox.x("lists/1").status_code == 404
