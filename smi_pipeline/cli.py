@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed with one clear line, 2 wrong usage, 3 deferred with
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -26,7 +27,8 @@ from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.settings import BUNDLED_SAMPLE, PROJECT, Settings, settings
 
 if TYPE_CHECKING:
-    from smi_pipeline.defs.launch import Ended, Goal, Launcher
+    from smi_pipeline.launch import Ended, Goal, Launcher
+    from smi_pipeline.lake.collections import Cut
     from smi_pipeline.registry.models import Platform
     from smi_pipeline.sandbox.process import SandboxProcess
 
@@ -95,6 +97,7 @@ def demo() -> None:
     """Two months of the bundled sample, end to end, without any token."""
     with _sandbox(BUNDLED_SAMPLE) as server:
         first, last = (Month.parse(key) for key in DEMO_MONTHS)
+        _collect_cut(_launcher(), first.previous, (), server, "provisional")  # the followers that April begins with
         _backfill(_partition_range(first, last), "report", (), server, force=False)
     _print_top(last)
 
@@ -306,9 +309,10 @@ def _sandbox(dataset: Path | None, now: datetime | None = None) -> Iterator[Sand
         yield server
 
 
+@functools.cache
 def _launcher() -> Launcher:
-    """The jobs, on the lake's own Dagster instance."""
-    from smi_pipeline.defs.launch import Launcher, dagster_home  # noqa: PLC0415
+    """The jobs, on the lake's own Dagster instance; loaded once a command."""
+    from smi_pipeline.launch import Launcher, dagster_home  # noqa: PLC0415
 
     dagster_home(settings().lake)
     return Launcher.on_this_host()
@@ -336,17 +340,31 @@ def _collect(
     launcher: Launcher, month: Month, platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
 ) -> None:
     """One month: of the real services the cut that is due, of the sandbox both at their instants."""
+    from smi_pipeline.registry.models import PLATFORMS  # noqa: PLC0415
+
+    if server is None:
+        _finish(launcher.collect(month, platforms or PLATFORMS, cut=None, force=force))
+        return
+    for cut in ("provisional", "final"):
+        _collect_cut(launcher, month, platforms, server, cut, force=force)
+
+
+def _collect_cut(
+    launcher: Launcher,
+    month: Month,
+    platforms: Sequence[Platform],
+    server: SandboxProcess | None,
+    cut: Cut,
+    *,
+    force: bool = False,
+) -> None:
+    """One cut of a month, the sandbox's clock set to its instant."""
     from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
     from smi_pipeline.registry.models import PLATFORMS  # noqa: PLC0415
 
-    asked = platforms or PLATFORMS
-    if server is None:
-        _finish(launcher.collect(month, asked, cut=None, force=force))
-        return
-    server.set_clock(month.cut(ZONE, PROVISIONAL_DAY))
-    _finish(launcher.collect(month, asked, cut="provisional", force=force))
-    server.set_clock(month.cut(ZONE, FINAL_DAY))
-    _finish(launcher.collect(month, asked, cut="final", force=force))
+    if server is not None:
+        server.set_clock(month.cut(ZONE, FINAL_DAY if cut == "final" else PROVISIONAL_DAY))
+    _finish(launcher.collect(month, platforms or PLATFORMS, cut=cut, force=force))
 
 
 def _finish(ended: Ended) -> None:

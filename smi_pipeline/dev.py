@@ -12,7 +12,7 @@ import subprocess
 import sys
 from types import FrameType
 
-from smi_pipeline.defs.launch import dagster_home
+from smi_pipeline.launch import dagster_home
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.settings import PROJECT, Settings
 

@@ -61,8 +61,7 @@ class Redactor:
     """Takes credentials out of text: the values it knows, and whatever stands where a credential stands."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._values: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._values: list[str] = []
         for secret in secrets:
             self.learn(secret)
 
@@ -74,17 +73,16 @@ class Redactor:
         if len(secret) < SHORTEST_SECRET:
             return
         in_json = json.dumps(secret)[1:-1]
-        self._values |= {secret, quote(secret, safe=""), quote_plus(secret), in_json, in_json.replace("/", "\\/")}
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first)))
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), in_json, in_json.replace("/", "\\/")}
+        self._values = sorted({*self._values, *forms}, key=len, reverse=True)
 
     def received(self, text: str) -> str:
         """What a platform sent, without credentials: applied before anything else reads the answer.
 
         Texts of posts stay as they are but for the credentials themselves; JSON stays valid JSON.
         """
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        for value in self._values:  # longest first, so that no part of one is left over
+            text = text.replace(value, HIDDEN)
         for name, (parameter, member) in _SENT.items():
             if name in text:
                 text = member.sub(rf'\1"{HIDDEN}"', parameter.sub(rf"\1={HIDDEN}", text))

@@ -22,6 +22,7 @@ _POST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 # DuckDB keeps neither in a varchar it can cast and export.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -146,5 +147,5 @@ def read(adapter: TypeAdapter[V], value: Any, what: str) -> V:
 
 def compact(record: Any) -> str:
     """A record as JSON text, integers digit by digit as sent, fit to be stored."""
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(record)
     return _SURROGATE.sub("\ufffd", text) if _SURROGATE.search(text) else text

@@ -104,20 +104,20 @@ class Harvest:
             "platform_account_id": self.platform_account_id,
             "observed_at": at,
         }
-        rejected = []
-        for name, value in record.__dict__.items():
-            if isinstance(value, Bad):
+        rejected: list[Rejected] = []
+        for name, value in record.__dict__.items():  # the commonest first: this runs for every field of every post
+            if isinstance(value, str):
+                row[name] = self._storable(value)
+            elif value is None or isinstance(value, int):
+                row[name] = value
+            elif isinstance(value, Moment):
+                row[name] = value.raw
+            elif isinstance(value, Bad):
                 row[name] = None
                 sent = self._sent(value)
                 rejected.append(Rejected(self.account.account_id, post_id, name, sent, "bad count", at, payload))
-            elif isinstance(value, Moment):
-                row[name] = value.raw
-            elif isinstance(value, str):
-                row[name] = self._storable(value)
-            elif isinstance(value, list):
-                row[name] = [self._storable(text) for text in value]
             else:
-                row[name] = value
+                row[name] = [self._storable(text) for text in value]
         row["payload"] = payload
         return row, rejected
 

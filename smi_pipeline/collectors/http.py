@@ -2,8 +2,8 @@
 
 What goes out: at most `concurrency` requests at a time, each with timeouts per phase and a total deadline, only to the
 configured base URL's own origin. Redirects and proxies of the environment are not followed.
-What comes in: redacted before anything reads it, a bounded number of bytes after decompression, strict JSON. Half an answer is
-no answer. All waiting is reckoned from the answers' own `Date`.
+What comes in: redacted before anything reads it, a bounded number of bytes after decompression, strict JSON. Half an
+answer is no answer. All waiting is reckoned from the answers' own `Date`.
 
 Every request and answer passes through `Http`: a ledger of rates and quotas has its place here, before `_send`.
 """

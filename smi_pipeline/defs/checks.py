@@ -94,7 +94,9 @@ def check(lake: Lake, invariant: Invariant) -> dg.AssetCheckResult:
                 passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
             )
     shown = {"first offenders": dg.MetadataValue.md(markdown_table(found.head(SHOWN)))} if found.height else {}
-    return dg.AssetCheckResult(passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown})
+    return dg.AssetCheckResult(
+        passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown}
+    )
 
 
 def _definition(invariant: Invariant) -> dg.AssetChecksDefinition:

@@ -12,7 +12,7 @@ from typing import cast
 
 import polars as pl
 
-from smi_pipeline.defs.inputs import Inputs, experts, weight_inputs
+from smi_pipeline.defs.inputs import Inputs
 from smi_pipeline.defs.partitions import ZONE
 from smi_pipeline.index.edition import edition
 from smi_pipeline.lake.collections import Cut
@@ -107,10 +107,10 @@ def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced
             cities=inputs.cities,
             accounts=inputs.accounts,
             metrics=_months(lake, CITY_PLATFORM_MONTH, [month.previous, month]),
-            weight_inputs=weight_inputs(lake),
-            experts=experts(lake, month),
-            experts_previous=experts(lake, month.previous),
-            experts_earlier=[experts(lake, month.previous.previous), experts(lake, month.previous.previous.previous)],
+            weight_inputs=inputs.weight_inputs,
+            experts=inputs.experts(month),
+            experts_previous=inputs.experts(month.previous),
+            experts_earlier=[inputs.experts(month.previous.previous), inputs.experts(month.previous.previous.previous)],
             cut=_least_cut(lake, month),
             cut_previous=_least_cut(lake, month.previous),
         )

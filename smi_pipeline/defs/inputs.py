@@ -11,12 +11,12 @@ from smi_pipeline.index.method import Method, method_text, parse_method
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
     InputFile,
+    StoredInputs,
     accounts_frame,
     cities_frame,
     experts_frame,
-    required_input,
     store_inputs,
-    stored_input,
+    stored_inputs,
     weight_inputs_frame,
 )
 from smi_pipeline.months import Month
@@ -37,10 +37,11 @@ from smi_pipeline.settings import BUNDLED_SAMPLE, Settings
 
 @dataclass(frozen=True)
 class Inputs:
-    """Registry and method as the lake has them now."""
+    """Registry, method and the other input files as the lake has them now."""
 
     registry: Registry
     method: Method
+    stored: StoredInputs
 
     @property
     def cities(self) -> pl.DataFrame:
@@ -51,6 +52,23 @@ class Inputs:
     def accounts(self) -> pl.DataFrame:
         """The registry's accounts, one row each."""
         return accounts_frame(self.registry.accounts)
+
+    @property
+    def weight_inputs(self) -> pl.DataFrame:
+        """The inputs of the platform weights, one row a figure.
+
+        Raises:
+            RegistryError: the registry folder has never had the file.
+        """
+        file = self.stored.find("platform_inputs")
+        if file is None:
+            raise RegistryError([f"{WEIGHT_INPUTS}: not found in the registry folder; the platform weights need it"])
+        return weight_inputs_frame(parse_weight_inputs(file.text, file.name))
+
+    def experts(self, month: Month) -> pl.DataFrame | None:
+        """The expert scores of a month, one row a score, or null when there are none yet."""
+        file = self.stored.find("expert_scores", month.first)
+        return None if file is None else experts_frame(parse_rows(file.text, file.name, ExpertScore))
 
 
 def current_inputs(lake: Lake, settings: Settings) -> Inputs:
@@ -65,32 +83,14 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
     method = InputFile("method", settings.method, method_text(settings.method))
     parse_method(method.text, name=method.name)
     store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
-    return _parse(*(required_input(lake, kind) for kind in ("cities", "accounts", "method")))
-
-
-def weight_inputs(lake: Lake) -> pl.DataFrame:
-    """The stored inputs of the platform weights.
-
-    Raises:
-        RegistryError: the registry folder has never had the file.
-    """
-    file = stored_input(lake, "platform_inputs")
-    if file is None:
-        raise RegistryError(
-            [f"{WEIGHT_INPUTS}: not found in the registry folder; the platform weights are made from it"]
-        )
-    return weight_inputs_frame(parse_weight_inputs(file.text, file.name))
-
-
-def experts(lake: Lake, month: Month) -> pl.DataFrame | None:
-    """The stored expert scores of a month, or null when there are none yet."""
-    file = stored_input(lake, "expert_scores", month.first)
-    return None if file is None else experts_frame(parse_rows(file.text, file.name, ExpertScore))
+    stored = stored_inputs(lake)
+    cities, accounts, kept = (stored.need(kind) for kind in ("cities", "accounts", "method"))
+    return Inputs(parse_registry(cities.text, accounts.text), parse_method(kept.text, name=kept.name), stored)
 
 
 def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
     """The registry folder's files; none when no folder is named and the lake has its registry already."""
-    if settings.registry is None and stored_input(lake, "cities") is not None:
+    if settings.registry is None and stored_inputs(lake).find("cities") is not None:
         return []
     folder = settings.registry or BUNDLED_SAMPLE / "registry"
     cities = InputFile("cities", CITIES, read_file(folder, CITIES))
@@ -112,7 +112,3 @@ def _inbox(lake: Lake) -> list[InputFile]:
             raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
         found.append(InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first))
     return found
-
-
-def _parse(cities: InputFile, accounts: InputFile, method: InputFile) -> Inputs:
-    return Inputs(parse_registry(cities.text, accounts.text), parse_method(method.text, name=method.name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+import duckdb
 import polars as pl
 from pydantic import BaseModel
 
@@ -69,16 +70,11 @@ class InputFile:
 def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) -> list[InputFile]:
     """Append the files whose text differs from the newest stored one; give those back. None differ: no commit."""
     given = list(files)
+    with lake.read() as cursor:
+        if not _changed(cursor, given):
+            return []
     with lake.write("input files") as transaction:
-        changed = []
-        for file in given:
-            stored = transaction.cursor.execute(
-                "select sha256 from raw.input_file where kind = $1 and month is not distinct from $2"
-                " order by loaded_at desc limit 1",
-                [file.kind, file.month],
-            ).fetchone()
-            if stored is None or stored[0] != file.sha256:
-                changed.append(file)
+        changed = _changed(transaction.cursor, given)  # again, under the lock
         if not changed:
             transaction.discard()
         for file in changed:
@@ -90,27 +86,47 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
     return changed
 
 
-def stored_input(lake: Lake, kind: Kind, month: date | None = None) -> InputFile | None:
-    """The newest stored file of a kind (and month), or null when there is none."""
+def stored_inputs(lake: Lake) -> StoredInputs:
+    """The newest stored file of every kind (and month)."""
     with lake.read() as cursor:
-        row = cursor.execute(
-            "select name, text from raw.input_file where kind = $1 and month is not distinct from $2"
-            " order by loaded_at desc limit 1",
-            [kind, month],
-        ).fetchone()
-    return None if row is None else InputFile(kind, row[0], row[1], month)
+        rows = cursor.execute(
+            "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
+            " from raw.input_file group by kind, month"
+        ).fetchall()
+    return StoredInputs(lake, {(kind, month): InputFile(kind, name, text, month) for kind, month, name, text in rows})
 
 
-def required_input(lake: Lake, kind: Kind) -> InputFile:
-    """The newest stored file of a kind.
+@dataclass(frozen=True)
+class StoredInputs:
+    """What a lake has stored, by kind and month."""
 
-    Raises:
-        LakeError: the lake has none yet.
-    """
-    found = stored_input(lake, kind)
-    if found is None:
-        raise LakeError(f"the lake {lake.path} holds no input file of kind {kind!r} yet; collect a month first")
-    return found
+    lake: Lake
+    files: dict[tuple[str, date | None], InputFile]
+
+    def find(self, kind: Kind, month: date | None = None) -> InputFile | None:
+        """The file of a kind (and month), or null when the lake has none."""
+        return self.files.get((kind, month))
+
+    def need(self, kind: Kind) -> InputFile:
+        """The file of a kind.
+
+        Raises:
+            LakeError: the lake has none yet.
+        """
+        found = self.find(kind)
+        if found is None:
+            raise LakeError(
+                f"the lake {self.lake.path} holds no input file of kind {kind!r} yet; collect a month first"
+            )
+        return found
+
+
+def _changed(cursor: duckdb.DuckDBPyConnection, given: Iterable[InputFile]) -> list[InputFile]:
+    rows = cursor.execute(
+        "select kind, month, last(sha256 order by loaded_at) from raw.input_file group by kind, month"
+    ).fetchall()
+    stored = {(kind, month): sha256 for kind, month, sha256 in rows}
+    return [file for file in given if stored.get((file.kind, file.month)) != file.sha256]
 
 
 def cities_frame(cities: Iterable[City]) -> pl.DataFrame:

@@ -23,6 +23,7 @@ _MONTHS: Final = (
 _DIGITS: Final = "零一二三四五六七八九"
 _ENGLISH_TEENS: Final = (11, 12, 13)
 _LARGEST_NUMERAL: Final = 99
+_TWO: Final = 2
 
 
 def rounded(value: float, decimals: int) -> Decimal:
@@ -98,7 +99,7 @@ class Formats:
         return f"{number}{ending}"
 
     def places(self, number: int) -> str:
-        """A distance between two ranks inside a sentence: 五位; 5 places."""
+        """A distance between two ranks inside a sentence: 五位, 两位 (never 二位); 5 places."""
         if self.language == "zh":
-            return f"{chinese_numeral(number)}位"
+            return "两位" if number == _TWO else f"{chinese_numeral(number)}位"
         return f"{number} place" if number == 1 else f"{number} places"

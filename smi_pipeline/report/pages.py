@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -34,6 +35,7 @@ HASHTAGS_SHOWN: Final = 10
 
 _LANG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 _OTHER: Final[Mapping[Language, Language]] = {"zh": "en", "en": "zh"}
+_NAME: Final[Mapping[Language, Callable[[City], str]]] = {"zh": attrgetter("name_zh"), "en": attrgetter("name_en")}
 _PARTS: Final = ("users", "activity", "relevance", "previous", "cap")
 
 
@@ -44,45 +46,40 @@ def page(context: ReportContext, language: Language) -> str:
     """
     text, formats = catalogue(language), Formats(language)
     style, script = _style(), _script()
-
-    def name(city: City) -> str:
-        return city.name_zh if language == "zh" else city.name_en
-
-    def other_name(city: City) -> str:
-        return city.name_en if language == "zh" else city.name_zh
-
-    environment = _environment()
-    environment.filters["city_name"] = name
-    return environment.get_template("page.html.j2").render(
-        c=context,
-        s=context.sentences[language],
-        t=text,
-        f=formats,
-        lang=_LANG[language],
-        other_lang=_LANG[_OTHER[language]],
-        other_page=PAGES[_OTHER[language]],
-        policy=policy(style, script),
-        style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
-        script=Markup(script),  # noqa: S704  our own script, likewise
-        name=name,
-        other_name=other_name,
-        host=host,
-        bar=bar,
-        zone=ZoneInfo(context.zone),
-        latin=LATIN,
-        index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
-        counted=_counted(context, formats),
-        sources=_sources(context),
-        marked={section.platform: _marked(section) for section in context.sections},
-        places={
-            section.platform: {entry.city.city_id: entry.rank for entry in section.ranking.entries}
-            for section in context.sections
-        },
-        parts=_PARTS,
-        gaps=gap_sentences(context, language),
-        flags=flags_by_name(context, language),
-        posts_shown=POSTS_SHOWN,
-        hashtags_shown=HASHTAGS_SHOWN,
+    return (
+        _environment(language)
+        .get_template("page.html.j2")
+        .render(
+            c=context,
+            s=context.sentences[language],
+            t=text,
+            f=formats,
+            lang=_LANG[language],
+            other_lang=_LANG[_OTHER[language]],
+            other_page=PAGES[_OTHER[language]],
+            policy=policy(style, script),
+            style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
+            script=Markup(script),  # noqa: S704  our own script, likewise
+            name=_NAME[language],
+            other_name=_NAME[_OTHER[language]],
+            host=host,
+            bar=bar,
+            zone=ZoneInfo(context.zone),
+            latin=LATIN,
+            index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
+            counted=_counted(context, formats),
+            sources=_sources(context),
+            marked={section.platform: _marked(section) for section in context.sections},
+            places={
+                section.platform: {entry.city.city_id: entry.rank for entry in section.ranking.entries}
+                for section in context.sections
+            },
+            parts=_PARTS,
+            gaps=gap_sentences(context, language),
+            flags=flags_by_name(context, language),
+            posts_shown=POSTS_SHOWN,
+            hashtags_shown=HASHTAGS_SHOWN,
+        )
     )
 
 
@@ -103,8 +100,9 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _environment() -> Environment:
-    return Environment(
+@cache
+def _environment(language: Language) -> Environment:
+    environment = Environment(
         loader=PackageLoader("smi_pipeline.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -112,16 +110,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["city_name"] = _NAME[language]
+    return environment
 
 
 @cache
 def _style() -> str:
-    return _environment().get_template("page.css.j2").render(light=LIGHT, dark=DARK)
+    return _environment("en").get_template("page.css.j2").render(light=LIGHT, dark=DARK)
 
 
 @cache
 def _script() -> str:
-    return _environment().get_template("table.js.j2").render()
+    return _environment("en").get_template("table.js.j2").render()
 
 
 def _counted(context: ReportContext, formats: Formats) -> str:
@@ -139,5 +139,5 @@ def _sources(context: ReportContext) -> list[str]:
 
 
 def _marked(section: PlatformSection) -> str | None:
-    entry: Any = highlighted(section)
+    entry = highlighted(section)
     return entry.city.city_id if entry is not None and entry.change.entered else None

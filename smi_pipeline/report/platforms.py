@@ -118,7 +118,7 @@ def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[
             post_id=row["post_id"],
             position=row["position"],
             published_at=row["published_at"],
-            kind=row["kind"] or None,
+            kind=clean(row["kind"], length=NAME_LENGTH) if row["kind"] else None,
             text=clean(row["text"] or ""),
             link=link(row["permalink"]),
             likes=row["likes"],

@@ -11,17 +11,20 @@ import polars as pl
 
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.report.content import TOP, Change, City, Composition, Entry, FlagCount, Mover, Ranking
+from smi_pipeline.report.untrusted import clean
 
 COMPOSITE: Final = "composite"
 INDEX_NAMES: Final = (COMPOSITE, *PLATFORMS)
 MOVERS_SHOWN: Final = 5
+NAME_LENGTH: Final = 80
 
 Row = Mapping[str, Any]
 
 
 def city_of(row: Row) -> City:
-    """A city from any row that carries its id and names."""
-    return City(row["city_id"], row["name_zh"], row["name_en"], row["province"] or "")
+    """A city from any row that carries its id and names; the id stands in for a name the registry does not have."""
+    zh, en, province = (clean(row[name] or "", length=NAME_LENGTH) for name in ("name_zh", "name_en", "province"))
+    return City(row["city_id"], zh or row["city_id"], en or row["city_id"], province)
 
 
 def ranking(rankings: pl.DataFrame, index_name: str) -> Ranking:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 CAPTION_LENGTH: Final = 280
 
-# Emoji sequences, Persian, Kannada and others cannot be written without the two joiners. Every other format character is
-# dropped: the bidirectional controls reorder the page around a caption, the rest are invisible.
+# The two joiners stay: emoji sequences, Persian, Kannada and others cannot be written without them. Every other format
+# character is dropped: the bidirectional controls reorder the page around a caption, the rest are invisible.
 _JOINERS: Final = frozenset("\u200c\u200d")
 _MARKS_A_LETTER: Final = 4
 _LINK: Final = re.compile(r"https://[!-~]+")

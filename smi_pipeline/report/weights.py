@@ -63,7 +63,7 @@ def _input(factor: str, given: Mapping[str, Any]) -> WeightInput:
     return WeightInput(
         factor=factor,
         value=given["value"],
-        unit=given["unit"],
+        unit=clean(given["unit"], length=SOURCE_LENGTH),
         share=given["share"],
         source=clean(given["source"], length=SOURCE_LENGTH) if given["source"] else None,
         as_of=date.fromisoformat(given["as_of"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,11 +16,16 @@ from smi_pipeline.lake.frames import Frame, frame_of, read_frame
 from smi_pipeline.lake.tables import DECLARED, SCHEMAS, create_statements
 from smi_pipeline.sql.graph import Graph, build_graph
 from smi_pipeline.sql.project import load_project
+from smi_pipeline.sql.run import build_views
 
 MAY = date(2025, 5, 1)
 SEEN = datetime(2025, 6, 9, 22, tzinfo=UTC)
 CITY = {"month": pl.Date, "city_id": pl.String, "name_zh": pl.String, "name_en": pl.String, "province": pl.String}
-ACCOUNT = {"month": pl.Date} | dict.fromkeys(("city_id", "platform", "account_id", "handle", "role"), pl.String) | {"in_index": pl.Boolean}
+ACCOUNT = (
+    {"month": pl.Date}
+    | dict.fromkeys(("city_id", "platform", "account_id", "handle", "role"), pl.String)
+    | {"in_index": pl.Boolean}
+)
 INDEX = {"composite": COMPOSITE, "platform_index": PLATFORM_INDEX, "city": CITY, "account": ACCOUNT}
 
 
@@ -33,27 +39,55 @@ class Tables:
 
     cursor: duckdb.DuckDBPyConnection
 
-    def collection(self, platform: str, collection_id: str = "k1", *, month: date = MAY, status: str = "finished", hour: int = 22, cut: str = "final", **more: Any) -> None:
+    def collection(
+        self,
+        platform: str,
+        collection_id: str = "k1",
+        *,
+        month: date = MAY,
+        status: str = "finished",
+        hour: int = 22,
+        cut: str = "final",
+        **more: Any,
+    ) -> None:
         at = clock(hour)
         row = {
             "collection_id": collection_id, "platform": platform, "month": month, "cut": cut, "status": status, "started_at": at, "recorded_at": at,
             "finished_at": at if status == "finished" else None, "requests": 1, "accounts_asked": 1, "accounts_answered": 1, "accounts_failed": 0, "synthetic": True,
         }  # fmt: skip
-        self.insert("raw.collection_log", [row | more])
+        self._insert("collection_log", platform, [row | more])
 
     def posts(self, platform: str, *rows: dict[str, Any]) -> None:
-        self.insert(f"raw.{platform}_posts", [self._common() | row for row in rows])
+        self._insert(f"{platform}_posts", platform, [self._common() | row for row in rows])
 
     def accounts(self, platform: str, *rows: dict[str, Any]) -> None:
-        self.insert(f"raw.{platform}_accounts", [self._common() | row for row in rows])
+        self._insert(f"{platform}_accounts", platform, [self._common() | row for row in rows])
 
     def outcomes(self, platform: str, *rows: dict[str, Any]) -> None:
-        common = {"collection_id": "k1", "platform": platform, "month": MAY, "account_id": "a", "handle": "h", "outcome": "answered", "observed_at": SEEN}
-        self.insert("raw.collection_account", [common | row for row in rows])
+        common = {
+            "collection_id": "k1",
+            "platform": platform,
+            "month": MAY,
+            "account_id": "a",
+            "handle": "h",
+            "outcome": "answered",
+            "observed_at": SEEN,
+        }
+        self._insert("collection_account", platform, [common | row for row in rows])
 
     def rejected(self, platform: str, *rows: dict[str, Any]) -> None:
-        common = {"collection_id": "k1", "platform": platform, "month": MAY, "account_id": "a", "field": "likes", "value": "-1", "reason": "bad count", "observed_at": SEEN, "payload": "{}"}
-        self.insert("raw.rejected", [common | row for row in rows])
+        common = {
+            "collection_id": "k1",
+            "platform": platform,
+            "month": MAY,
+            "account_id": "a",
+            "field": "likes",
+            "value": "-1",
+            "reason": "bad count",
+            "observed_at": SEEN,
+            "payload": "{}",
+        }
+        self._insert("rejected", platform, [common | row for row in rows])
 
     def index(self, name: str, *rows: dict[str, Any]) -> None:
         listed = [{"month": MAY} | ({"flags": []} if "flags" in INDEX[name] else {}) | row for row in rows]
@@ -61,12 +95,21 @@ class Tables:
         self.cursor.execute(f"create table if not exists index.{name} as from stream limit 0")
         self.cursor.execute(f"insert into index.{name} by name from stream")
 
-    def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
-        stream = Frame(frame_of(rows, DECLARED[table]))  # noqa: F841  found by its name
-        self.cursor.execute(f"insert into {table} by name from stream")
+    def _insert(self, table: str, platform: str, rows: list[dict[str, Any]]) -> None:
+        """A collection called k1 is `k1.<platform>`: no two platforms share one."""
+        named = [row | {"collection_id": f"{row['collection_id']}.{platform}"} for row in rows]
+        stream = Frame(frame_of(named, DECLARED[f"raw.{table}"]))  # noqa: F841  found by its name
+        self.cursor.execute(f"insert into raw.{table} by name from stream")
 
     def _common(self) -> dict[str, Any]:
-        return {"collection_id": "k1", "month": MAY, "account_id": "a", "platform_account_id": "9", "observed_at": SEEN, "payload": "{}"}
+        return {
+            "collection_id": "k1",
+            "month": MAY,
+            "account_id": "a",
+            "platform_account_id": "9",
+            "observed_at": SEEN,
+            "payload": "{}",
+        }
 
 
 @dataclass
@@ -104,3 +147,22 @@ def shell(graph):
         connection.execute(f"create view {model.relation} as {model.path.read_text()}")
     yield Shell(connection, graph)
     connection.close()
+
+
+@pytest.fixture
+def into(lake):
+    """A transaction on the test's lake, to write raw and index rows in."""
+
+    @contextmanager
+    def write():
+        with lake.write("rows of a test") as transaction:
+            yield Tables(transaction.cursor)
+
+    return write
+
+
+@pytest.fixture
+def staged(lake, graph):
+    """A lake with the staging views, as every derivation finds it."""
+    build_views(lake, graph)
+    return lake

@@ -10,7 +10,6 @@ from smi_pipeline.sandbox.kinds import WORDS
 COUNTS = "likes, comments, shares, views, interactions"
 
 
-
 def kind(word, *, video=False, repost=False):
     return dict(zip(("kind", "is_video", "is_repost"), (word, video, repost), strict=True))
 
@@ -58,15 +57,29 @@ def test_x_shares_are_retweets_and_quotes(shell):
 
 def test_hidden_likes_of_instagram_stay_unknown(shell):
     shell.collection("instagram")
-    shell.posts("instagram", {"id": "1", "comments_count": 11, "view_count": 300}, {"id": "2", "like_count": 87, "comments_count": 0})
-    assert shell.rows(f"select post_id, {COUNTS} from staging.stg_posts order by 1") == [("1", None, 11, None, 300, 11), ("2", 87, 0, None, None, 87)]
+    shell.posts(
+        "instagram",
+        {"id": "1", "comments_count": 11, "view_count": 300},
+        {"id": "2", "like_count": 87, "comments_count": 0},
+    )
+    assert shell.rows(f"select post_id, {COUNTS} from staging.stg_posts order by 1") == [
+        ("1", None, 11, None, 300, 11),
+        ("2", 87, 0, None, None, 87),
+    ]
 
 
 def test_youtube_counts_are_digits_and_left_out_where_hidden(shell):
     shell.collection("youtube")
     shell.posts(
         "youtube",
-        {"id": "a", "viewCount": "96887746", "likeCount": "3319246", "commentCount": "0", "title": "Title", "description": "Words"},
+        {
+            "id": "a",
+            "viewCount": "96887746",
+            "likeCount": "3319246",
+            "commentCount": "0",
+            "title": "Title",
+            "description": "Words",
+        },
         {"id": "b", "viewCount": "1182500", "title": "Title", "description": ""},
         {"id": "c"},
     )
@@ -80,9 +93,30 @@ def test_youtube_counts_are_digits_and_left_out_where_hidden(shell):
 def test_tiktok_ids_keep_all_their_digits(shell):
     """7320768196569599275 is beyond 2^53: a float would name another video."""
     shell.collection("tiktok")
-    shell.posts("tiktok", {"id": 7320768196569599275, "create_time": 1704499196, "username": "s.clovis", "like_count": 6, "comment_count": 0, "share_count": 0, "view_count": 4})
+    shell.posts(
+        "tiktok",
+        {
+            "id": 7320768196569599275,
+            "create_time": 1704499196,
+            "username": "s.clovis",
+            "like_count": 6,
+            "comment_count": 0,
+            "share_count": 0,
+            "view_count": 4,
+        },
+    )
     assert shell.rows(f"select post_id, published_at, permalink, kind, {COUNTS} from staging.stg_posts") == [
-        ("7320768196569599275", datetime(2024, 1, 5, 23, 59, 56, tzinfo=UTC), "https://www.tiktok.com/@s.clovis/video/7320768196569599275", "short", 6, 0, 0, 4, 6)
+        (
+            "7320768196569599275",
+            datetime(2024, 1, 5, 23, 59, 56, tzinfo=UTC),
+            "https://www.tiktok.com/@s.clovis/video/7320768196569599275",
+            "short",
+            6,
+            0,
+            0,
+            4,
+            6,
+        )
     ]
 
 
@@ -92,11 +126,17 @@ def test_every_platforms_way_of_writing_a_time_is_the_same_instant(shell):
         "facebook": [{"created_time": "2025-05-20T12:00:00+0000"}, {"created_time": "2025-05-20T20:00:00+0800"}],
         "x": [{"created_at": "2025-05-20T12:00:00.000Z"}],
         "instagram": [{"timestamp": "2025-05-20T12:00:00+0000"}],
-        "youtube": [{"videoPublishedAt": "2025-05-20T12:00:00Z"}, {"videoPublishedAt": "2025-05-20T12:00:00.000Z"}, {"publishedAt": "2025-05-20T12:00:00Z"}],
+        "youtube": [
+            {"videoPublishedAt": "2025-05-20T12:00:00Z"},
+            {"videoPublishedAt": "2025-05-20T12:00:00.000Z"},
+            {"publishedAt": "2025-05-20T12:00:00Z"},
+        ],
         "tiktok": [{"create_time": 1747742400}],
     }.items():
         shell.collection(platform)
-        shell.posts(platform, *({"id": n if platform == "tiktok" else str(n)} | post for n, post in enumerate(posts, 1)))
+        shell.posts(
+            platform, *({"id": n if platform == "tiktok" else str(n)} | post for n, post in enumerate(posts, 1))
+        )
     assert shell.rows("select distinct published_at from staging.stg_posts") == [(noon,)]
     assert shell.rows("select count(*) from staging.stg_posts") == [(8,)]
 
@@ -123,10 +163,24 @@ FACEBOOK = {
 
 def test_facebooks_words_become_kinds(shell):
     shell.collection("facebook")
-    shell.posts("facebook", *({"id": name, "status_type": status, "media_type": media} for name, (status, media) in FACEBOOK.items()))
-    shell.posts("facebook", {"id": "reel", "status_type": "added_video", "media_type": "video", "permalink_url": "https://www.facebook.com/reel/1"})
+    shell.posts(
+        "facebook",
+        *({"id": name, "status_type": status, "media_type": media} for name, (status, media) in FACEBOOK.items()),
+    )
+    shell.posts(
+        "facebook",
+        {
+            "id": "reel",
+            "status_type": "added_video",
+            "media_type": "video",
+            "permalink_url": "https://www.facebook.com/reel/1",
+        },
+    )
     found = as_struct(shell, "facebook")
-    expected = {name: kind(name.split()[0], video=name in ("video", "short"), repost=name.startswith("repost")) for name in FACEBOOK}
+    expected = {
+        name: kind(name.split()[0], video=name in ("video", "short"), repost=name.startswith("repost"))
+        for name in FACEBOOK
+    }
     unknown = {"nothing told": kind(None), "a word we do not know": kind(None), "reel": kind("short", video=True)}
     assert found == expected | unknown
 
@@ -158,16 +212,36 @@ def test_a_retweet_is_kept_apart_and_is_never_a_video_of_the_account(shell):
 
 def test_instagrams_words_become_kinds(shell):
     shell.collection("instagram")
-    told = {"short": ("VIDEO", "REELS"), "video": ("VIDEO", "FEED"), "video of old": ("VIDEO", None), "album": ("CAROUSEL_ALBUM", "FEED"), "photo": ("IMAGE", "FEED")}
-    shell.posts("instagram", *({"id": name, "media_type": media, "media_product_type": product} for name, (media, product) in told.items()), {"id": "?"})
+    told = {
+        "short": ("VIDEO", "REELS"),
+        "video": ("VIDEO", "FEED"),
+        "video of old": ("VIDEO", None),
+        "album": ("CAROUSEL_ALBUM", "FEED"),
+        "photo": ("IMAGE", "FEED"),
+    }
+    shell.posts(
+        "instagram",
+        *({"id": name, "media_type": media, "media_product_type": product} for name, (media, product) in told.items()),
+        {"id": "?"},
+    )
     videos = ("short", "video", "video of old")
-    assert as_struct(shell, "instagram") == {name: kind(name.split()[0], video=name in videos) for name in told} | {"?": kind(None)}
+    assert as_struct(shell, "instagram") == {name: kind(name.split()[0], video=name in videos) for name in told} | {
+        "?": kind(None)
+    }
 
 
 # What a platform cannot tell apart, staging cannot either: Instagram has images only, X no link apart from a text.
 MERGED = {
     "facebook": {"": None},
-    "x": {"short": "video", "link": "text", "text": "text", "event": "text", "note": "text", "music": "text", "": "text"},
+    "x": {
+        "short": "video",
+        "link": "text",
+        "text": "text",
+        "event": "text",
+        "note": "text",
+        "music": "text",
+        "": "text",
+    },
     "instagram": dict.fromkeys(("link", "text", "event", "note", "music", "repost", ""), "photo"),
 }
 
@@ -179,8 +253,14 @@ def test_staging_reads_back_what_the_sandbox_says(shell, platform):
     for number, (word, words) in enumerate(WORDS.items()):
         said = {
             "facebook": {"status_type": words.facebook_status_type, "media_type": words.facebook_media_type},
-            "x": {"media_types": list(words.x_media_types), "referenced_tweet_types": [words.x_referenced_type] if words.x_referenced_type else []},
-            "instagram": {"media_type": words.instagram_media_type, "media_product_type": words.instagram_media_product_type},
+            "x": {
+                "media_types": list(words.x_media_types),
+                "referenced_tweet_types": [words.x_referenced_type] if words.x_referenced_type else [],
+            },
+            "instagram": {
+                "media_type": words.instagram_media_type,
+                "media_product_type": words.instagram_media_product_type,
+            },
         }
         shell.posts(platform, {"id": word or "untold", "account_id": str(number)} | said[platform])
     found = dict(shell.rows(f"select post_id, kind from staging.stg_{platform}_posts"))
@@ -189,7 +269,8 @@ def test_staging_reads_back_what_the_sandbox_says(shell, platform):
 
 def test_recorded_facebook_posts_are_what_their_page_published(shell, shared):
     """Ten recorded posts; their kinds were read off the recording by eye."""
-    posts = json.loads((shared / "platforms/recorded/facebook/feed_metrics_p1.json").read_text())["data"]
+    pages = [shared / f"platforms/recorded/facebook/feed_metrics_{page}.json" for page in ("p1", "p2_last")]
+    posts = [post for page in pages for post in json.loads(page.read_text())["data"]]
     shell.collection("facebook")
     shell.posts(
         "facebook",
@@ -206,8 +287,19 @@ def test_recorded_facebook_posts_are_what_their_page_published(shell, shared):
         ),
     )
     rows = shell.rows("select kind, shares from staging.stg_posts order by published_at desc")
-    assert [word for word, _ in rows] == ["photo", "link", "photo", "photo", "video", "link", "photo", "photo", "link", "video"]
-    assert [shares for _, shares in rows] == [10, 6, 15, 13, 15, 17, 16, 14, 10, 183]
+    assert [word for word, _ in rows] == [
+        "photo",
+        "link",
+        "photo",
+        "photo",
+        "video",
+        "link",
+        "photo",
+        "photo",
+        "link",
+        "video",
+    ]
+    assert [shares for _, shares in rows] == [10, 6, 15, 16, 15, 17, 19, 14, 10, 183]
 
 
 def test_the_newest_finished_collection_speaks_and_an_unfinished_one_does_not(shell):
@@ -216,10 +308,13 @@ def test_the_newest_finished_collection_speaks_and_an_unfinished_one_does_not(sh
     shell.collection("x", "k2", hour=5)
     shell.collection("x", "k3", hour=9, status="failed")
     shell.collection("x", "k4", hour=10, status="running")
-    shell.posts("x", *({"id": "1", "collection_id": name, "like_count": n} for n, name in enumerate(("k1", "k2", "k3", "k4"), 1)))
+    shell.posts(
+        "x",
+        *({"id": "1", "collection_id": name, "like_count": n} for n, name in enumerate(("k1", "k2", "k3", "k4"), 1)),
+    )
     shell.posts("x", {"id": "deleted before the 10th", "collection_id": "k1"})
-    assert shell.rows("select post_id, likes, collection_id from staging.stg_posts") == [("1", 2, "k2")]
-    assert shell.rows("select collection_id, cut from staging.stg_collections") == [("k2", "final")]
+    assert shell.rows("select post_id, likes, collection_id from staging.stg_posts") == [("1", 2, "k2.x")]
+    assert shell.rows("select collection_id, cut from staging.stg_collections") == [("k2.x", "final")]
 
 
 def test_a_collection_that_ran_before_it_finished_is_finished(shell):
@@ -249,10 +344,19 @@ def test_the_last_observation_of_a_post_wins_even_with_a_smaller_or_unknown_coun
     at = [datetime(2025, 6, 9, hour, tzinfo=UTC) for hour in (1, 2, 3)]
     shell.posts(
         "x",
-        *({"id": "fell", "observed_at": when, "like_count": likes} for when, likes in zip(at, (9, 11, 10), strict=True)),
-        *({"id": "hidden", "observed_at": when, "like_count": likes} for when, likes in zip(at, (9, 11, None), strict=True)),
+        *(
+            {"id": "fell", "observed_at": when, "like_count": likes}
+            for when, likes in zip(at, (9, 11, 10), strict=True)
+        ),
+        *(
+            {"id": "hidden", "observed_at": when, "like_count": likes}
+            for when, likes in zip(at, (9, 11, None), strict=True)
+        ),
     )
-    assert shell.rows("select post_id, likes, observed_at from staging.stg_posts order by 1") == [("fell", 10, at[2]), ("hidden", None, at[2])]
+    assert shell.rows("select post_id, likes, observed_at from staging.stg_posts order by 1") == [
+        ("fell", 10, at[2]),
+        ("hidden", None, at[2]),
+    ]
 
 
 @pytest.mark.parametrize(

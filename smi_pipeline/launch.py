@@ -15,6 +15,7 @@ from typing import Literal
 
 import dagster as dg
 
+from smi_pipeline.definitions import defs
 from smi_pipeline.defs.failures import RESUME_AT
 from smi_pipeline.defs.jobs import DERIVED_GROUPS
 from smi_pipeline.lake.collections import Cut
@@ -66,8 +67,6 @@ class Launcher:
     """Runs `collect` and `derive` against one Dagster instance."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        from smi_pipeline.definitions import defs  # noqa: PLC0415  loads every asset: only when a job is run
-
         self._instance = instance
         self._definitions = defs()
 

@@ -1,0 +1,425 @@
+"""What is peculiar to one platform each."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from smi_pipeline.collectors import x
+from smi_pipeline.collectors.records import CollectionError, Window
+
+
+def outcomes(results):
+    return {result.account.handle: result.outcome for result in results}
+
+
+# --- identity ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("platform", "known"), [("x", "777"), ("instagram", "17841400000000777")])
+def test_a_handle_that_now_belongs_to_another_account_fails(platform, known, lab):
+    """Somebody took the name over: their posts must not become the city's."""
+    fake = lab.Fake(platform, {"city": [lab.Post(1, lab.day(1))]})
+    [result] = fake.collect(accounts=[fake.account("city", account_id=known)])
+
+    assert result.outcome == "failed"
+    assert f"now belongs to {fake.id_of('city')}" in result.detail
+    assert (result.posts, result.accounts) == ([], [])
+
+
+@pytest.mark.parametrize(("platform", "known"), [("facebook", "54971236771"), ("youtube", "UC-Cs55IKt_UoYTMyioTSPww")])
+def test_a_known_id_is_asked_for_instead_of_the_handle(platform, known, lab):
+    """A renamed account keeps its id."""
+    fake = lab.Fake(platform, {"new_name": [lab.Post(1, lab.day(1))]}, ids={"new_name": known})
+    [result] = fake.collect(accounts=[fake.account("old_name", account_id=known)])
+
+    assert result.outcome == "answered"
+    assert len(result.posts) == 1
+    assert not any("old_name" in str(request.url) for request in fake.requests)
+
+
+def test_a_renamed_x_account_is_followed_by_its_id(lab):
+    fake = lab.Fake("x", {"new_name": [lab.Post(1, lab.day(1))]}, ids={"new_name": "777"})
+
+    by_names = fake._x
+    user = {"id": "777", "username": "new_name", "public_metrics": {"tweet_count": 1}}
+    fake._x = lambda request: lab.answer({"data": [user]}) if request.url.path == "/2/users" else by_names(request)
+    [result] = fake.collect(accounts=[fake.account("old_name", account_id="777")])
+
+    assert (result.outcome, len(result.posts)) == ("answered", 1)
+    assert result.detail == "renamed: the handle is now new_name"
+
+
+# --- X -------------------------------------------------------------------------------------------------------------
+
+
+def test_x_users_are_asked_for_in_hundreds(lab):
+    fake = lab.Fake("x", {f"city{n}": [] for n in range(101)})
+    fake.collect()
+
+    lookups = [request for request in fake.requests if request.url.path == "/2/users/by"]
+    assert [len(request.url.params["usernames"].split(",")) for request in lookups] == [100, 1]
+    assert len(fake.requests) == 2 + 101
+
+
+def test_x_tells_suspended_protected_and_unmentioned_accounts_apart(lab):
+    fake = lab.Fake("x", {"gone": [], "shut": [], "lost": [], "open": []})
+
+    def edit(body):
+        if "public_metrics" not in json.dumps(body) or "errors" in body:
+            return body
+        users = {user["username"]: user for user in body["data"]}
+        problem = {"value": "gone", "title": "Forbidden", "detail": "User has been suspended: [gone]."}
+        shut = {**users["shut"], "protected": True}
+        return {"data": [shut, users["open"]], "errors": [{**problem, "type": "x/resource-not-found"}]}
+
+    fake.edit = edit
+    results = fake.collect()
+
+    assert outcomes(results) == {"gone": "suspended", "shut": "private", "lost": "unavailable", "open": "answered"}
+    followers = {result.account.handle: result.accounts for result in results}
+    assert followers["shut"][0]["followers_count"] == 7
+    assert followers["gone"] == []
+    assert len(fake.requests) == 2
+
+
+def test_x_months_before_its_first_instant_are_not_asked_for(lab):
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
+    result = fake.one(window=Window(datetime(2010, 10, 1, tzinfo=UTC), datetime(2010, 11, 1, tzinfo=UTC)))
+
+    assert (result.outcome, result.posts) == ("answered", [])
+    assert "2010-11-06" in result.detail
+    assert len(fake.requests) == 1
+
+
+def test_x_asks_within_the_bounds_its_api_allows(lab):
+    """No start before 6 November 2010, and no end that is not yet past."""
+    fake = lab.Fake("x", {"city": []})
+    fake.collect(window=Window(datetime(2010, 11, 1, tzinfo=UTC), datetime(2010, 12, 1, tzinfo=UTC)))
+    assert "start_time" not in fake.requests[-1].url.params
+    assert fake.requests[-1].url.params["end_time"] == "2010-12-01T00:00:00Z"
+    fake.collect(window=Window(lab.NOW - timedelta(days=5), lab.NOW + timedelta(days=5)))
+    assert "end_time" not in fake.requests[-1].url.params
+
+
+@pytest.mark.parametrize(("older", "outcome"), [(True, "answered"), (False, "truncated")])
+def test_x_history_that_ends_inside_the_window_is_told(lab, older, outcome):
+    """A timeline shows 3,200 posts and then nothing, without a word; only something older proves it whole."""
+    fake = lab.Fake("x", {"city": [lab.Post(n, lab.day(1 + n % 28)) for n in range(3_000)]}, page=1_000)
+
+    def edit(body):
+        if "max_results=5&" in str(fake.requests[-1].url):
+            return body if older else {"meta": {"result_count": 0}}
+        text = json.dumps(body)
+        return json.loads(text.replace('"tweet_count": 3000', '"tweet_count": 90000'))
+
+    fake.edit = edit
+    result = fake.one()
+
+    assert result.outcome == outcome
+    assert len(result.posts) == 3_000
+    probes = [request for request in fake.requests if request.url.params.get("max_results") == "5"]
+    assert [request.url.params["end_time"] for request in probes] == ["2025-05-01T00:00:00Z"]
+
+
+def test_x_asks_nothing_more_where_the_history_limit_cannot_matter(lab):
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
+    fake.edit = lambda body: json.loads(json.dumps(body).replace('"tweet_count": 1', '"tweet_count": 90000'))
+
+    assert fake.one().outcome == "answered"
+    assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("reposts", "references", "total"),
+    [("retweet_count", "referenced_tweets", "tweet_count"), ("repost_count", "referenced_posts", "post_count")],
+)
+def test_x_is_understood_in_both_vocabularies(lab, reposts, references, total):
+    fake = lab.Fake("x", {"city": [lab.Post(n, lab.day(n)) for n in (3, 2, 1)]}, page=3)
+    media = [{"media_key": "3_1", "type": "video"}, {"media_key": "3_2", "type": "photo"}]
+
+    def edit(body):
+        if "meta" not in body:
+            return {"data": [{**body["data"][0], "public_metrics": {total: 12}}]}
+        first, second, third = body["data"]
+        metrics = {reposts: 4, "like_count": 1}
+        first |= {"public_metrics": metrics, "attachments": {"media_keys": ["3_1", "3_2"]}}
+        second |= {references: [{"type": "retweeted", "id": "9"}], "attachments": {"media_keys": ["3_404"]}}
+        return {**body, "data": [first, second, third], "includes": {"media": media}}
+
+    fake.edit = edit
+    result = fake.one()
+
+    first, second, third = result.posts
+    assert result.accounts[0]["tweet_count"] == 12
+    assert (first["retweet_count"], first["media_types"]) == (4, ["video", "photo"])
+    assert json.loads(first["payload"])["includes"] == {"media": media}
+    assert (second["referenced_tweet_types"], second["media_types"]) == (["retweeted"], None)
+    assert (third["referenced_tweet_types"], third["media_types"]) == ([], [])
+    assert "tweet.fields" in fake.requests[-1].url.params
+
+
+def test_x_without_posts_and_without_a_reason_is_drift(lab):
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
+    fake.edit = lambda body: {"meta": {"result_count": 3}} if "meta" in body else body
+
+    result = fake.one()
+    assert result.outcome == "failed"
+    assert "drift" in result.detail
+
+
+def test_x_timeline_that_may_not_be_seen_is_private(lab):
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
+    problem = {"title": "Authorization Error", "detail": "no", "type": "x/not-authorized-for-resource"}
+    fake.edit = lambda body: {"errors": [problem]} if "meta" in body else body
+
+    assert fake.one().outcome == "private"
+
+
+def test_x_credit_that_is_used_up_is_said_once(lab):
+    body = {"detail": "credits depleted", "status": 402, "title": "Payment Required"}
+    fake = lab.Fake("x", {"city": []}, always=lambda: lab.answer(body, 402))
+
+    with pytest.raises(CollectionError, match=r"credits depleted.*buy credits"):
+        fake.collect()
+    assert len(fake.requests) == 1
+    assert x.HISTORY == 3_200
+
+
+# --- YouTube -------------------------------------------------------------------------------------------------------
+
+
+def test_youtube_videos_are_asked_for_in_fifties_across_channels(lab):
+    posts = {f"city{c}": [lab.Post(100 * c + n, lab.day(1 + n)) for n in range(20)] for c in range(6)}
+    fake = lab.Fake("youtube", posts, page=50)
+    results = fake.collect()
+
+    videos = [request for request in fake.requests if request.url.path.endswith("videos")]
+    assert sorted(len(request.url.params["id"].split(",")) for request in videos) == [20, 50, 50]
+    assert [len(result.posts) for result in results] == [20] * 6
+
+
+def test_youtube_channels_of_known_id_are_asked_for_in_fifties(lab):
+    names = [f"city{n:02d}" for n in range(51)]
+    fake = lab.Fake("youtube", {name: [] for name in names})
+    fake.collect(accounts=[fake.account(name, account_id=fake.id_of(name)) for name in names])
+
+    channels = [request for request in fake.requests if request.url.path.endswith("channels")]
+    assert [len(request.url.params["id"].split(",")) for request in channels] == [50, 1]
+
+
+def test_youtube_stops_after_the_first_page_wholly_before_the_window(lab):
+    """A scheduled video stands where it was added: one old video on a page is no end, a whole page of them is."""
+    april = datetime(2025, 4, 5, tzinfo=UTC)
+    times = [lab.day(20), april, april, lab.day(3), april, april, april, lab.day(2)]
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, at) for n, at in enumerate(times)]})
+
+    assert lab.texts(fake.one()) == ["text 0", "text 3"]
+    assert sum(request.url.path.endswith("playlistItems") for request in fake.requests) == 3
+
+
+def test_youtube_videos_gone_meanwhile_are_counted_in_the_detail(lab):
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(3)]}, page=5)
+
+    def edit(body):
+        items = body.get("items", [])
+        return {**body, "items": items[1:]} if items and "likeCount" in json.dumps(items) else body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, len(result.posts)) == ("answered", 2)
+    assert "1 listed videos are no longer public" in result.detail
+
+
+@pytest.mark.parametrize(("count", "outcome"), [("0", "answered"), ("12", "unavailable")])
+def test_youtube_list_that_is_not_there_is_right_only_without_videos(lab, count, outcome):
+    fake = lab.Fake("youtube", {"city": []})
+    error = {"error": {"code": 404, "message": "not found", "errors": [{"reason": "playlistNotFound"}]}}
+
+    def edit(body):
+        body["items"][0]["statistics"]["videoCount"] = count
+        fake.faults = [lab.answer(error, 404)]
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    assert result.outcome == outcome
+    assert "playlistNotFound" in result.detail
+    assert result.posts == []
+
+
+def test_youtube_page_token_that_expired_restarts_the_list(lab):
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(5)]})
+    error = {"error": {"code": 400, "message": "bad", "errors": [{"reason": "invalidPageToken"}]}}
+    seen = []
+
+    def edit(body):
+        if "nextPageToken" in body and not seen:
+            seen.append(1)
+            fake.faults = [lab.answer(error, 400)]
+        return body
+
+    fake.edit = edit
+    assert len(fake.one().posts) == 5
+
+
+def test_youtube_private_items_have_no_time_and_are_passed_over_but_a_lost_key_is_not(lab):
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(4)]}, page=9)
+
+    def without(first):
+        def edit(body):
+            for item in body.get("items", [])[:first]:
+                item.get("contentDetails", {}).pop("videoPublishedAt", None)
+            return body
+
+        return edit
+
+    fake.edit = without(1)
+    assert lab.texts(fake.one()) == ["text 1", "text 2", "text 3"]
+    fake.edit = without(9)
+    assert fake.one().outcome == "failed"
+
+
+# --- Facebook and Instagram ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("platform", "first"), [("facebook", 100), ("instagram", 50)])
+def test_too_much_data_halves_the_page_and_keeps_it_small(platform, first, lab):
+    fake = lab.Fake(platform, {"city": [lab.Post(n, lab.day(9 - n)) for n in range(4)]})
+    error = {"error": {"code": 1, "message": "Please reduce the amount of data you're asking for, then retry"}}
+    fake.faults = [lab.answer(error, 500), lab.answer(error, 400)]
+
+    assert len(fake.one().posts) == 4
+    limits = [str(request.url).replace("%28", "(").replace("%29", ")") for request in fake.requests]
+    sizes = [first, first // 2, first // 4, first // 4]
+    assert all(f"limit({size})" in url or f"limit={size}" in url for size, url in zip(sizes, limits, strict=True))
+
+
+def test_too_much_data_even_for_one_post_fails_the_account(lab):
+    error = {"error": {"code": 1, "message": "Please reduce the amount of data you're asking for, then retry"}}
+    fake = lab.Fake("facebook", {"city": []}, always=lambda: lab.answer(error, 500))
+
+    assert fake.one().outcome == "failed"
+    assert len(fake.requests) == 7  # 100, 50, 25, 12, 6, 3, 1
+
+
+def test_the_graph_token_travels_in_a_header_with_its_proof(lab):
+    fake = lab.Fake("facebook", {"city": []}, settings={"facebook_app_secret": "the-app's-secret"})
+    fake.one()
+
+    [request] = fake.requests
+    assert request.headers["authorization"] == f"Bearer {lab.CANARY}"
+    expected = hmac.new(b"the-app's-secret", lab.CANARY.encode(), hashlib.sha256).hexdigest()
+    assert request.url.params["appsecret_proof"] == expected
+    assert lab.CANARY not in str(request.url)
+
+
+def test_a_permission_that_one_page_lacks_concerns_it_alone(lab):
+    fake = lab.Fake("facebook", {"a": [], "b": []}, faults=[])
+    denied = {"error": {"code": 100, "message": "Object does not exist, cannot be loaded due to missing permission"}}
+    fake.faults = [lab.answer(denied, 400)]
+
+    assert sorted(result.outcome for result in fake.collect()) == ["answered", "permission"]
+
+
+def test_instagram_pinned_media_in_front_do_not_end_the_listing(lab):
+    old = datetime(2024, 1, 1, tzinfo=UTC)
+    times = [old, lab.day(20), lab.day(10), lab.day(5), old, old, old]
+    fake = lab.Fake("instagram", {"city": [lab.Post(n, at) for n, at in enumerate(times)]})
+
+    assert lab.texts(fake.one()) == ["text 1", "text 2", "text 3"]
+    assert len(fake.requests) == 3
+
+
+def test_instagram_media_that_are_counted_but_not_shown_are_no_zero(lab):
+    fake = lab.Fake("instagram", {"city": []})
+    fake.edit = lambda body: {**body, "business_discovery": {**body["business_discovery"], "media_count": 12}}
+
+    assert fake.one().outcome == "unavailable"
+
+
+# --- TikTok --------------------------------------------------------------------------------------------------------
+
+
+def test_tiktok_fetches_one_token_for_all_and_a_new_one_once(lab):
+    fake = lab.Fake("tiktok", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(12)})
+    invalid = {"error": {"code": "access_token_invalid", "message": "expired", "log_id": "1"}}
+    original, tokens = fake._tiktok, []
+
+    def tiktok(request):
+        if request.url.path.endswith("token/"):
+            tokens.append(f"clt.number-{len(tokens)}")
+            return lab.answer({"access_token": tokens[-1], "expires_in": 7200})
+        if request.headers["authorization"] == "Bearer clt.number-0":
+            return lab.answer(invalid, 401)
+        return original(request)
+
+    fake._tiktok = tiktok
+    assert set(outcomes(fake.collect()).values()) == {"answered"}
+    assert len(tokens) == 2
+
+    fake._tiktok = lambda request: tiktok(request) if "token/" in request.url.path else lab.answer(invalid, 401)
+    with pytest.raises(CollectionError, match="SMI_TIKTOK_CLIENT_KEY"):
+        fake.collect()
+    assert len(tokens) == 4
+
+
+def test_tiktok_asks_for_fifty_names_at_a_time(lab):
+    fake = lab.Fake("tiktok", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(51)}, page=100)
+    results = fake.collect()
+
+    queries = [json.loads(r.content) for r in fake.requests if r.url.path.endswith("query/")]
+    names = [len(query["query"]["and"][0]["field_values"]) for query in queries]
+    assert sorted(names) == [1, 1, 50, 50]  # two spans for each group
+    assert [len(result.posts) for result in results] == [1] * 51
+
+
+def test_tiktok_cursor_refused_for_a_while_is_asked_for_again_and_then_from_the_start(lab):
+    refused = {"error": {"code": "invalid_params", "message": "Search Id 7 is invalid or expired", "log_id": "1"}}
+    fake = lab.Fake("tiktok", {"city": [lab.Post(n, lab.day(3)) for n in range(5)]})
+    original, times = fake._tiktok, []
+
+    def tiktok(request):
+        if b"search_id" in request.content and len(times) < 5:
+            times.append(request)
+            return lab.answer(refused, 400)
+        return original(request)
+
+    fake._tiktok = tiktok
+    assert len(fake.one().posts) == 5
+    assert fake.sleeps == [5.0, 10.0, 20.0, 5.0]
+
+
+def test_tiktok_videos_of_others_are_left_out(lab):
+    """String conditions match loosely."""
+    fake = lab.Fake("tiktok", {"city": [lab.Post(1, lab.day(3)), lab.Post(2, lab.day(4))]})
+
+    def edit(body):
+        for video in body["data"].get("videos", [])[:1]:
+            video["username"] = "city_fans"
+        return body
+
+    fake.edit = edit
+    assert lab.texts(fake.one()) == ["text 2"]
+
+
+def test_tiktok_nul_characters_are_replaced_in_columns_kept_in_the_payload_and_told(lab):
+    fake = lab.Fake("tiktok", {"city": [lab.Post(1, lab.day(3))]})
+
+    def edit(body):
+        for video in body["data"].get("videos", []):
+            video["video_description"] = "a\u0000b"
+            video["hashtag_names"] = ["c\u0000"]
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    [row] = result.posts
+    assert (row["video_description"], row["hashtag_names"]) == ("a\ufffdb", ["c\ufffd"])
+    assert '"a\\u0000b"' in row["payload"]
+    assert "U+0000" in result.detail
+    assert row["id"] == 7_300_000_000_000_000_002
