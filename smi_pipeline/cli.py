@@ -450,3 +450,7 @@ def _print_top(month: Month) -> None:
     out.print(top_table(lake, month))
     path = lake.path / "reports" / month.key / "index.html"
     out.print(f"report: {path}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Te
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.paging import Pages
-from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
+from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, part
 from smi_pipeline.settings import Settings
@@ -69,7 +69,7 @@ def create(settings: Settings, wire: Wire) -> FacebookReader:
     return FacebookReader(graph.connect("facebook", settings, wire, classify=classify))
 
 
-class FacebookReader(Reader):
+class FacebookReader(OneByOne):
     """Reads Pages: by their id where the registry knows it (a renamed Page keeps it), else by their vanity name."""
 
     platform = "facebook"

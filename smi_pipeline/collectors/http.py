@@ -43,8 +43,15 @@ from smi_pipeline.registry.models import Platform
 
 # httpx writes each URL at INFO, and a YouTube key is part of the URL.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
+
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    log.info("%s; attempt %d follows", details.caused_by, details.retry_num + 1)
+
+
 # Left to itself stamina prints by structlog wherever that is installed, into the output of `smi export` as well.
-stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+stamina.instrumentation.set_on_retry_hooks([_log_retry])
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
 ATTEMPTS = 6
@@ -82,13 +89,21 @@ class Wire:
 class _AgainError(Exception):
     """This request may be repeated. `wait`: seconds to hold all requests for first, null for a growing back-off."""
 
-    def __init__(self, kind: Kind, detail: str, *, wait: float | None = None, at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        wait: float | None = None,
+        at: datetime | None = None,
+        unreachable: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.wait = wait
         self.at = at
-        self.unreachable = False
+        self.unreachable = unreachable
 
 
 @dataclass
@@ -317,13 +332,10 @@ class Http:
         return self._reply(response, bytes(raw), at, secret=secret)
 
     def _transport_failed(self, error: Exception) -> _AgainError:
-        name = type(error).__name__
-        again = _AgainError("transient", self.redact.message(words("no whole answer", name, str(error))))
         # The aiohttp transport calls a refused connection a connect time-out; the cause says which it was.
-        again.unreachable = isinstance(error, httpx.ConnectError) or isinstance(
-            error.__cause__, aiohttp.ClientConnectorError
-        )
-        return again
+        unreachable = isinstance(error, httpx.ConnectError) or isinstance(error.__cause__, aiohttp.ClientConnectorError)
+        said = words(str(error)) if unreachable else words("no whole answer", type(error).__name__, str(error))
+        return _AgainError("transient", self.redact.message(said), unreachable=unreachable)
 
     def _reply(self, response: httpx.Response, raw: bytes, at: datetime | None, *, secret: bool) -> Reply:
         headers = {name: response.headers[name] for name in HEADERS if name in response.headers}

@@ -18,7 +18,7 @@ from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Te
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
-from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
+from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, Verdict, part
 from smi_pipeline.settings import Settings
@@ -75,7 +75,7 @@ def create(settings: Settings, wire: Wire) -> InstagramReader:
     return InstagramReader(http, credential(settings, "instagram", "instagram_user_id"))
 
 
-class InstagramReader(Reader):
+class InstagramReader(OneByOne):
     """Reads professional accounts through the asking account `own_id`."""
 
     platform = "instagram"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -14,8 +15,8 @@ from smi_pipeline.collectors.verdict import Refusal, Reply
 from smi_pipeline.registry.models import Account, Platform
 
 
-class Reader:
-    """A collector that reads account by account; X, YouTube and TikTok batch some of it and override `work`."""
+class Reader(ABC):
+    """A collector over one client."""
 
     platform: ClassVar[Platform]
 
@@ -34,13 +35,13 @@ class Reader:
         """Yield one result an account, as each is done: see `records.Collector`."""
         return stream(lambda emit: self.work([Harvest(account, window) for account in accounts], emit))
 
+    @abstractmethod
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
-        """Read all accounts, a bounded number at a time."""
+        """Read all accounts, a bounded number at a time, and emit each when it is done."""
 
-        async def one(harvest: Harvest) -> None:
-            await self.settle(harvest, emit, self.read)
-
-        await each(harvests, one, at_once=self.http.concurrency)
+    @abstractmethod
+    async def probe(self) -> None:
+        """One cheap request that needs the credential."""
 
     async def settle(self, harvest: Harvest, emit: Emit, read: Callable[[Harvest], Awaitable[Outcome]]) -> None:
         """Read one account to its end and emit what came of it: a refusal concerns this account alone."""
@@ -54,17 +55,25 @@ class Reader:
         """The result of an account that was refused. Without any answer its time is the window's end."""
         return harvest.refused(refusal, self.http.last_date or harvest.window.end)
 
+
+class OneByOne(Reader):
+    """A collector for a platform that gives one account's figures and posts in the same requests."""
+
+    async def work(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Read all accounts, a bounded number at a time."""
+
+        async def one(harvest: Harvest) -> None:
+            await self.settle(harvest, emit, self.read)
+
+        await each(harvests, one, at_once=self.http.concurrency)
+
+    @abstractmethod
     async def read(self, harvest: Harvest) -> Outcome:
         """Read one account into its harvest.
 
         Raises:
             Refusal: the account cannot be read, and why.
         """
-        raise NotImplementedError
-
-    async def probe(self) -> None:
-        """One cheap request that needs the credential."""
-        raise NotImplementedError
 
 
 def answered_at(reply: Reply) -> datetime:

@@ -89,7 +89,7 @@ def classify(reply: Reply) -> Verdict:
     match reply.status:
         case HTTPStatus.OK:
             if not isinstance(body, dict) or not {"data", "errors", "meta"} & body.keys():
-                return Verdict("failed", "drift: an answer without data, errors and meta")
+                return Verdict("failed", words("drift: an answer without data, errors and meta", said))
         case HTTPStatus.PAYMENT_REQUIRED:
             return Verdict("quota", words("HTTP 402", said), remedy="buy credits for the app of SMI_X_BEARER_TOKEN")
         case HTTPStatus.TOO_MANY_REQUESTS if kind.endswith("/usage-capped") and reply.at is not None:
@@ -127,25 +127,24 @@ class XReader(Reader):
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Users in hundreds, then the timelines of those that are there."""
-
-        async def batch(some: list[Harvest]) -> None:
-            try:
-                found = await self._users(some)
-            except Refusal as refusal:
-                for harvest in some:
-                    await emit(self.refused(harvest, refusal))
-                return
-
-            async def one(harvest: Harvest) -> None:
-                async def timeline(harvest: Harvest) -> Outcome:
-                    return await self._timeline(harvest, *found[id(harvest)])
-
-                await self.settle(harvest, emit, timeline)
-
-            await each(some, one, at_once=self.http.concurrency)
-
         for first in range(0, len(harvests), BATCH):
-            await batch(harvests[first : first + BATCH])
+            await self._batch(harvests[first : first + BATCH], emit)
+
+    async def _batch(self, harvests: list[Harvest], emit: Emit) -> None:
+        try:
+            found = await self._users(harvests)
+        except Refusal as refusal:
+            for harvest in harvests:
+                await emit(self.refused(harvest, refusal))
+            return
+
+        async def timeline(harvest: Harvest) -> Outcome:
+            return await self._timeline(harvest, *found[id(harvest)])
+
+        async def one(harvest: Harvest) -> None:
+            await self.settle(harvest, emit, timeline)
+
+        await each(harvests, one, at_once=self.http.concurrency)
 
     async def _users(self, harvests: list[Harvest]) -> dict[int, tuple[Any, Reply]]:
         """What was said of each: the user, or the problem with it, and the answer it stood in."""

@@ -12,10 +12,20 @@ from smi_pipeline.index.method import MethodError
 from smi_pipeline.index.weights import WeightInputsError
 from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.registry.load import RegistryError
+from smi_pipeline.report.files import EditionError
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.project import ProjectError
 
-EXPECTED = (CollectionError, LakeError, RegistryError, MethodError, WeightInputsError, CheckFailed, ProjectError)
+EXPECTED = (
+    CollectionError,
+    LakeError,
+    RegistryError,
+    MethodError,
+    WeightInputsError,
+    CheckFailed,
+    ProjectError,
+    EditionError,
+)
 RESUME_AT = "smi/resume_at"
 
 

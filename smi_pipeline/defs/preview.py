@@ -15,18 +15,22 @@ from smi_pipeline.months import Month
 
 ROWS = 10
 WIDTH = 60
-_HIDDEN = ("payload",)
 
 
 def month_metadata(lake: Lake, table: str, month: date) -> dict[str, dg.MetadataValue | int]:
     """Row count and preview of one month of a table."""
     with lake.read() as cursor:
         rows = cursor.execute(f"select count(*) from {table} where month = $1", [month]).fetchone()
-        first = read_frame(cursor, f"select * from {table} where month = $month limit {ROWS}", {"month": month})
-    return {
-        "dagster/partition_row_count": int(rows[0]) if rows else 0,
-        "preview": dg.MetadataValue.md(markdown_table(first)),
-    }
+        columns = "columns(name -> name <> 'payload')"
+        first = read_frame(
+            cursor, f"select {columns} from {table} where month = $month limit {ROWS}", {"month": month}
+        )
+    return month_shown(rows[0] if rows else 0, first)
+
+
+def month_shown(rows: int, first: pl.DataFrame) -> dict[str, dg.MetadataValue | int]:
+    """How many rows a month has, and its first ones as a table."""
+    return {"dagster/partition_row_count": rows, "preview": dg.MetadataValue.md(markdown_table(first))}
 
 
 def tell_month(
@@ -50,7 +54,7 @@ def tell_month(
 
 def markdown_table(frame: pl.DataFrame) -> str:
     """A frame as a markdown table. Cells are cut short and escaped: captions are other people's text."""
-    names = [name for name in frame.columns if name not in _HIDDEN]
+    names = frame.columns
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in frame.iter_rows(named=True)]
     return "\n".join(lines)

@@ -255,6 +255,19 @@ def test_server_errors_without_end_fail_their_account_alone(platform, lab):
     assert all(len(result.posts) == 1 for handle, result in outcomes.items() if handle != "city2")
 
 
+def test_where_nothing_succeeds_any_more_the_rest_is_not_tried_one_by_one(platform, lab):
+    """Hundreds of accounts, six attempts and their pauses each: that would be hours of knocking at a closed door."""
+    fake = lab.Fake(platform, {f"city{n}": [] for n in range(60)})
+    fake.collect()
+    fake.broken, results = {"/2/users/1"} if platform == "x" else {"city"}, []
+
+    with pytest.raises(CollectionError, match="20 requests in a row failed") as caught:
+        fake.collect(results=results)
+
+    assert caught.value.retryable
+    assert len(results) <= 20
+
+
 def test_an_account_that_is_not_there_is_no_zero(platform, lab):
     fake = five(lab, platform)
     ghost = fake.account("ghost")
@@ -294,7 +307,7 @@ def test_a_broken_body_is_quoted_by_hash_and_not_taken_for_nothing(fake, lab, bo
 
 def test_an_error_with_200_is_no_empty_page(fake, lab):
     errors = {
-        "x": {"title": "Odd"},
+        "x": {"title": "odd"},
         "tiktok": {"error": {"code": "weird", "message": "odd"}},
         "youtube": {"error": {"message": "odd", "errors": [{"reason": "weird"}]}},
     }
@@ -447,6 +460,10 @@ def test_the_probe_makes_one_cheap_call(fake, lab):
     with pytest.raises(CollectionError, match="SMI_"):
         asked()
     assert len(fake.requests) == 2
+    fake.always = lambda: lab.answer("", 503)
+    with pytest.raises(CollectionError, match="503") as caught:
+        asked()
+    assert caught.value.retryable
 
 
 def test_a_port_where_nobody_listens_ends_the_collection(platform, lab, unused_port):

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from smi_pipeline.collectors import facebook, graph, instagram, tiktok, x, youtube
 from smi_pipeline.collectors.credentials import Redactor
 from smi_pipeline.collectors.fields import Bad, compact, read_count, read_digits, read_epoch, read_time
+from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.paging import Pages
-from smi_pipeline.collectors.records import Window
+from smi_pipeline.collectors.records import CollectionError, Window
 from smi_pipeline.collectors.stream import each
 from smi_pipeline.collectors.tiktok import spans
 from smi_pipeline.collectors.verdict import Refusal, Reply, asked_wait, next_midnight, part, words
+from smi_pipeline.settings import Settings
 
 AT = datetime(2025, 6, 10, 6, tzinfo=UTC)
 JSON = st.recursive(
@@ -267,6 +269,40 @@ def test_a_cycle_of_two_cursors_is_a_loop():
         pages.turn(cursor, ids)
     with pytest.raises(Refusal, match="pagination loop"):
         pages.turn("a", [1])
+
+
+def test_a_window_is_given_by_aware_instants_in_order():
+    with pytest.raises(ValueError, match="aware"):
+        Window(AT.replace(tzinfo=None), AT)
+    with pytest.raises(ValueError, match="ends"):
+        Window(AT, AT)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "platform.example", "ftp://h", "https://u:p@h", "https://h?key=1", "https://h:port"]
+)
+def test_a_base_url_that_is_none_is_named(url):
+    class Odd(Settings):
+        def base_url(self, platform):
+            return url
+
+    with pytest.raises(CollectionError, match="SMI_X_BASE_URL"):
+        x.create(Odd(_env_file=None, x_bearer_token="a-token-of-x"), Wire())
+
+
+@pytest.mark.parametrize("value", ["two words", "line\nbreak", "ключ"])
+def test_a_credential_with_impossible_characters_is_refused_without_showing_it(value):
+    with pytest.raises(CollectionError, match="SMI_X_BEARER_TOKEN") as caught:
+        x.create(Settings(_env_file=None, x_bearer_token=value), Wire())
+    assert value not in str(caught.value)
+
+
+def test_a_listing_that_does_not_end_is_given_up_at_last():
+    pages = Pages()
+    for number in range(1_999):
+        pages.turn(str(number), [number])
+    with pytest.raises(Refusal, match="no end after 2000 pages"):
+        pages.turn("another", ["another"])
 
 
 @pytest.mark.parametrize(

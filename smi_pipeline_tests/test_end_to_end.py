@@ -1,0 +1,220 @@
+"""The whole way, as a user goes it: commands in their own processes, the sandbox over a socket, a real lake."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from polars.testing import assert_frame_equal
+from smi import PROJECT, command, environment, smi
+
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.frames import read_frame
+
+# Equal after an interruption in all columns but these.
+INCIDENTAL = ("collection_id", "observed_at", "requests", "started_at", "recorded_at", "finished_at")
+TABLES = (
+    "metrics.account_month", "metrics.city_platform_month", "index.indicator_score", "index.platform_index", "index.composite",
+    "index.contribution", "index.platform_weight", "marts.rankings", "marts.top_posts", "marts.hashtags",
+)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """`smi demo`, once for all tests: they only read its lake."""
+    path = tmp_path_factory.mktemp("demo") / "lake"
+    done = smi("demo", "--lake", path)
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+def table(path, name):
+    with Lake.of(path).read() as cursor:
+        frame = read_frame(cursor, f"select * from {name} order by all")
+    return frame.drop([column for column in INCIDENTAL if column in frame.columns]).sort(frame.columns[0])
+
+
+def rows(path, sql):
+    with Lake.of(path).read() as cursor:
+        return cursor.execute(sql).fetchall()
+
+
+def files(folder):
+    return {path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_demo_prints_the_ranking_and_writes_the_report(demo):
+    path, printed = demo
+    first = rows(path, "select name_zh from index.composite join index.city using (month, city_id) where month = '2025-05-01' and rank = 1")
+    assert "Composite ranking 2025-05" in printed
+    assert first[0][0] in printed
+    assert str(path / "reports" / "2025-05" / "index.html") in printed
+    assert {file.name for file in (path / "reports" / "2025-05").iterdir()} >= {
+        "index.html", "index.en.html", "rankings.csv", "report.json", "manifest.json",
+    }
+
+
+def test_every_account_of_the_sample_has_a_row_for_each_month(demo):
+    path, _ = demo
+    asked = rows(path, "select count(*) from raw.collection_account join raw.collection using (collection_id) where collection.month = '2025-05-01' and cut = 'final'")
+    got = rows(path, "select count(*), count(*) filter (posts = 0) from metrics.account_month where month = '2025-05-01'")
+    assert got[0][0] == asked[0][0] == 34
+    assert got[0][1] >= 1
+
+
+def test_follower_growth_is_the_difference_of_the_snapshots_at_the_two_borders(demo):
+    """The 3rd of May and the 3rd of June are the snapshots nearest to May's borders."""
+    path, _ = demo
+    [(growth, followers)] = rows(
+        path,
+        "select follower_growth, followers from metrics.account_month where month = '2025-05-01' and platform = 'x'"
+        " and city_id = '320100'",
+    )
+    seen = rows(
+        path,
+        "select observed_at::date, followers_count from raw.x_accounts join raw.collection using (collection_id)"
+        " where cut = 'provisional' and account_id = (select account_id from index.account where platform = 'x'"
+        " and city_id = '320100' limit 1) order by 1",
+    )
+    counts = {str(day): count for day, count in seen}
+    assert followers == counts["2025-06-02"]
+    assert growth == counts["2025-06-02"] - counts["2025-05-02"]
+
+
+def test_contributions_add_up_to_every_score(demo):
+    path, _ = demo
+    worst = rows(
+        path,
+        "select max(abs(score - parts)) from (select c.score, sum(k.contribution) as parts from index.composite c"
+        " join index.contribution k using (month, city_id) group by c.month, c.city_id, c.score)",
+    )
+    assert worst[0][0] < 1e-9
+
+
+def test_a_collected_month_runs_again_without_a_request_to_the_same_bytes(demo):
+    """No sandbox is running and no credential is set: a request would fail."""
+    path, _ = demo
+    before, requests = files(path / "reports"), rows(path, "select sum(requests), count(*) from raw.collection")
+    snapshot = Lake.of(path).snapshot()
+    done = smi("run", "2025-05", "--lake", path)
+    assert done.returncode == 0, done.stderr
+    assert files(path / "reports") == before
+    assert rows(path, "select sum(requests), count(*) from raw.collection") == requests
+    assert Lake.of(path).snapshot() == snapshot
+
+
+def test_the_report_can_be_written_again_alone(demo, tmp_path):
+    path, _ = demo
+    before = files(path / "reports")
+    (path / "reports" / "2025-05" / "index.html").unlink()
+    assert smi("report", "2025-05", "--lake", path).returncode == 0
+    assert files(path / "reports") == before
+
+
+def test_no_page_asks_for_anything_from_elsewhere(demo):
+    path, _ = demo
+    page = (path / "reports" / "2025-05" / "index.html").read_text()
+    assert "default-src 'none'" in page
+    for asking in ("<link", "<img", "<iframe", "@import", "url(", "src="):
+        assert asking not in page
+
+
+def test_status_and_export_tell_what_the_lake_has(demo):
+    path, _ = demo
+    shown = smi("--lake", path, "status", COLUMNS="200").stdout
+    assert "2025-04" in shown
+    assert "final 10/10" in shown or "final 9/9" in shown
+    exported = smi("--lake", path, "export", "index.composite", "--month", "2025-05", "--format", "json").stdout
+    assert len(json.loads(exported)) == rows(path, "select count(*) from index.composite where month = '2025-05-01'")[0][0]
+
+
+def test_months_out_of_order_give_the_same_tables(demo, tmp_path):
+    """May first, then April: April's run makes May's changes and growth anew."""
+    path = tmp_path / "lake"
+    for month in ("2025-05", "2025-03", "2025-04"):
+        done = smi("run", month, "--sandbox", "--lake", path)
+        assert done.returncode == 0, done.stderr
+    for name in ("metrics.account_month", "index.composite", "marts.rankings"):
+        mine = table(path, name).filter(table(path, name)["month"].dt.to_string("%Y-%m") == "2025-05")
+        theirs = table(demo[0], name).filter(table(demo[0], name)["month"].dt.to_string("%Y-%m") == "2025-05")
+        assert_frame_equal(mine, theirs, check_row_order=False)
+
+
+def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
+    path = tmp_path / "lake"
+    arguments = ("backfill", "2025-04", "2025-05", "--sandbox", "--lake", path)
+    killed = subprocess.Popen(command(*arguments), env=environment(), cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _until(lambda: (path / "catalog.sqlite").exists() and len(rows(path, "select 1 from raw.collection where status = 'finished'")) >= 3)
+    finally:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+    done = rows(path, "select collection_id, requests from raw.collection where status = 'finished'")
+    assert smi(*arguments).returncode == 0
+    again = dict(rows(path, "select collection_id, requests from raw.collection"))
+    assert all(again[collection_id] == requests for collection_id, requests in done)
+    assert all(number.endswith(("0001", "0002")) for number in again)
+    # The demo took an account snapshot before April; without it April's growth is unknown, and with it May's changes.
+    mine, theirs = (table(p, "metrics.account_month").filter(table(p, "metrics.account_month")["month"].dt.month() == 5) for p in (path, demo[0]))
+    assert_frame_equal(mine, theirs, check_row_order=False)
+
+
+def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
+    path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
+    server, settings = _serve("2025-06-10T06:00:00+08:00")
+    server.kill()
+    server.wait()
+    broken = smi("collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings)
+    assert broken.returncode == 1
+    assert "Traceback" not in broken.stderr
+    assert "x" in broken.stderr
+    assert rows(path, "select count(*) from raw.x_posts") == [(0,)]
+    server, settings = _serve("2025-06-10T06:00:00+08:00")
+    try:
+        whole = smi("collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings)
+    finally:
+        server.terminate()
+        server.wait()
+    assert whole.returncode == 0, whole.stderr
+    assert rows(path, "select status from raw.collection") == [("finished",)]
+
+
+def test_two_months_may_be_collected_at_the_same_time(tmp_path):
+    path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
+    server, settings = _serve("2025-06-10T06:00:00+08:00")
+    try:
+        both = [
+            subprocess.Popen(
+                command("collect", month, "--lake", path, "--registry", sample / "registry"), env=environment(**settings), cwd=PROJECT,
+                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            )
+            for month in ("2025-04", "2025-05")
+        ]
+        ended = [(process.communicate()[1], process.returncode) for process in both]
+    finally:
+        server.terminate()
+        server.wait()
+    assert [code for _, code in ended] == [0, 0], ended
+    got = rows(path, "select month::varchar, count(*) from raw.collection where status = 'finished' group by 1 order by 1")
+    assert got == [("2025-04-01", 5), ("2025-05-01", 5)]
+
+
+def _serve(now):
+    from smi_pipeline.sandbox.process import environment as settings_for  # noqa: PLC0415
+
+    server = subprocess.Popen(
+        command("sandbox", "serve", "--now", now, "--port", "0"), env=environment(), cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    line = server.stdout.readline().strip()
+    server.stdout.close()
+    return server, settings_for(line.removeprefix("sandbox "))
+
+
+def _until(ready, seconds=120):
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
