@@ -27,8 +27,8 @@ from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.settings import BUNDLED_SAMPLE, PROJECT, Settings, settings
 
 if TYPE_CHECKING:
-    from smi_pipeline.launch import Ended, Goal, Launcher
     from smi_pipeline.lake.collections import Cut
+    from smi_pipeline.launch import Ended, Goal, Launcher
     from smi_pipeline.registry.models import Platform
     from smi_pipeline.sandbox.process import SandboxProcess
 

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from types import FrameType
 
-from smi_pipeline.launch import dagster_home
 from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.launch import dagster_home
 from smi_pipeline.settings import PROJECT, Settings
 
 STOP_SECONDS = 30

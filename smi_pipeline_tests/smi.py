@@ -20,6 +20,11 @@ def command(*arguments):
 def smi(*arguments, check=False, **settings):
     """Run `smi` to its end; settings are SMI_* variables."""
     return subprocess.run(
-        command(*arguments), env=environment(**settings), cwd=PROJECT, capture_output=True, text=True, check=check,
+        command(*arguments),
+        env=environment(**settings),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=check,
         timeout=900,
     )

@@ -91,7 +91,16 @@ def test_a_lake_that_is_not_there_is_not_made_by_looking(tmp_path):
 
 
 def test_a_data_set_that_is_none_is_named(tmp_path):
-    done = smi("run", "2025-05", "--sandbox", tmp_path / "nothing", "--registry", SAMPLE / "registry", "--lake", tmp_path / "lake")
+    done = smi(
+        "run",
+        "2025-05",
+        "--sandbox",
+        tmp_path / "nothing",
+        "--registry",
+        SAMPLE / "registry",
+        "--lake",
+        tmp_path / "lake",
+    )
     assert done.returncode == 1
     assert "nothing" in done.stderr
     assert "Traceback" not in done.stderr
@@ -117,7 +126,14 @@ def test_the_sandbox_option_may_stand_alone_and_shared_options_anywhere():
     assert _arranged(["run", "--sandbox", "2025-05"]) == ["run", "--sandbox", sample, "2025-05"]
     assert _arranged(["run", "2025-05", "--sandbox"]) == ["run", "2025-05", "--sandbox", sample]
     assert _arranged(["run", "2025-05", "--sandbox", "--force"]) == ["run", "2025-05", "--sandbox", sample, "--force"]
-    assert _arranged(["run", "--sandbox", "posts", "2025-05", "--lake", "x"]) == ["--lake", "x", "run", "--sandbox", "posts", "2025-05"]
+    assert _arranged(["run", "--sandbox", "posts", "2025-05", "--lake", "x"]) == [
+        "--lake",
+        "x",
+        "run",
+        "--sandbox",
+        "posts",
+        "2025-05",
+    ]
 
 
 def test_the_doctor_finds_a_fresh_installation_fit_and_names_what_is_missing(tmp_path):
@@ -130,5 +146,17 @@ def test_the_doctor_finds_a_fresh_installation_fit_and_names_what_is_missing(tmp
 
 def test_every_command_explains_itself():
     shown = smi("--help", COLUMNS="200").stdout
-    for name in ("demo", "collect", "run", "backfill", "status", "sandbox", "report", "export", "doctor", "dev", "registry"):
+    for name in (
+        "demo",
+        "collect",
+        "run",
+        "backfill",
+        "status",
+        "sandbox",
+        "report",
+        "export",
+        "doctor",
+        "dev",
+        "registry",
+    ):
         assert name in shown

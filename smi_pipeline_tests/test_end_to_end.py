@@ -17,8 +17,16 @@ from smi_pipeline.lake.frames import read_frame
 # Equal after an interruption in all columns but these.
 INCIDENTAL = ("collection_id", "observed_at", "requests", "started_at", "recorded_at", "finished_at")
 TABLES = (
-    "metrics.account_month", "metrics.city_platform_month", "index.indicator_score", "index.platform_index", "index.composite",
-    "index.contribution", "index.platform_weight", "marts.rankings", "marts.top_posts", "marts.hashtags",
+    "metrics.account_month",
+    "metrics.city_platform_month",
+    "index.indicator_score",
+    "index.platform_index",
+    "index.composite",
+    "index.contribution",
+    "index.platform_weight",
+    "marts.rankings",
+    "marts.top_posts",
+    "marts.hashtags",
 )
 
 
@@ -43,24 +51,40 @@ def rows(path, sql):
 
 
 def files(folder):
-    return {path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_the_demo_prints_the_ranking_and_writes_the_report(demo):
     path, printed = demo
-    first = rows(path, "select name_zh from index.composite join index.city using (month, city_id) where month = '2025-05-01' and rank = 1")
+    first = rows(
+        path,
+        "select name_zh from index.composite join index.city using (month, city_id) where month = '2025-05-01' and rank = 1",
+    )
     assert "Composite ranking 2025-05" in printed
     assert first[0][0] in printed
     assert str(path / "reports" / "2025-05" / "index.html") in printed
     assert {file.name for file in (path / "reports" / "2025-05").iterdir()} >= {
-        "index.html", "index.en.html", "rankings.csv", "report.json", "manifest.json",
+        "index.html",
+        "index.en.html",
+        "rankings.csv",
+        "report.json",
+        "manifest.json",
     }
 
 
 def test_every_account_of_the_sample_has_a_row_for_each_month(demo):
     path, _ = demo
-    asked = rows(path, "select count(*) from raw.collection_account join raw.collection using (collection_id) where collection.month = '2025-05-01' and cut = 'final'")
-    got = rows(path, "select count(*), count(*) filter (posts = 0) from metrics.account_month where month = '2025-05-01'")
+    asked = rows(
+        path,
+        "select count(*) from raw.collection_account join raw.collection using (collection_id) where collection.month = '2025-05-01' and cut = 'final'",
+    )
+    got = rows(
+        path, "select count(*), count(*) filter (posts = 0) from metrics.account_month where month = '2025-05-01'"
+    )
     assert got[0][0] == asked[0][0] == 34
     assert got[0][1] >= 1
 
@@ -128,7 +152,9 @@ def test_status_and_export_tell_what_the_lake_has(demo):
     assert "2025-04" in shown
     assert "final 10/10" in shown or "final 9/9" in shown
     exported = smi("--lake", path, "export", "index.composite", "--month", "2025-05", "--format", "json").stdout
-    assert len(json.loads(exported)) == rows(path, "select count(*) from index.composite where month = '2025-05-01'")[0][0]
+    assert (
+        len(json.loads(exported)) == rows(path, "select count(*) from index.composite where month = '2025-05-01'")[0][0]
+    )
 
 
 def test_months_out_of_order_give_the_same_tables(demo, tmp_path):
@@ -146,9 +172,16 @@ def test_months_out_of_order_give_the_same_tables(demo, tmp_path):
 def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
     path = tmp_path / "lake"
     arguments = ("backfill", "2025-04", "2025-05", "--sandbox", "--lake", path)
-    killed = subprocess.Popen(command(*arguments), env=environment(), cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True)
+    killed = subprocess.Popen(
+        command(*arguments), env=environment(), cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
-        _until(lambda: (path / "catalog.sqlite").exists() and len(rows(path, "select 1 from raw.collection where status = 'finished'")) >= 3)
+        _until(
+            lambda: (
+                (path / "catalog.sqlite").exists()
+                and len(rows(path, "select 1 from raw.collection where status = 'finished'")) >= 3
+            )
+        )
     finally:
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
@@ -158,7 +191,10 @@ def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
     assert all(again[collection_id] == requests for collection_id, requests in done)
     assert all(number.endswith(("0001", "0002")) for number in again)
     # The demo took an account snapshot before April; without it April's growth is unknown, and with it May's changes.
-    mine, theirs = (table(p, "metrics.account_month").filter(table(p, "metrics.account_month")["month"].dt.month() == 5) for p in (path, demo[0]))
+    mine, theirs = (
+        table(p, "metrics.account_month").filter(table(p, "metrics.account_month")["month"].dt.month() == 5)
+        for p in (path, demo[0])
+    )
     assert_frame_equal(mine, theirs, check_row_order=False)
 
 
@@ -174,7 +210,9 @@ def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
     assert rows(path, "select count(*) from raw.x_posts") == [(0,)]
     server, settings = _serve("2025-06-10T06:00:00+08:00")
     try:
-        whole = smi("collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings)
+        whole = smi(
+            "collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings
+        )
     finally:
         server.terminate()
         server.wait()
@@ -188,8 +226,12 @@ def test_two_months_may_be_collected_at_the_same_time(tmp_path):
     try:
         both = [
             subprocess.Popen(
-                command("collect", month, "--lake", path, "--registry", sample / "registry"), env=environment(**settings), cwd=PROJECT,
-                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                command("collect", month, "--lake", path, "--registry", sample / "registry"),
+                env=environment(**settings),
+                cwd=PROJECT,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
             )
             for month in ("2025-04", "2025-05")
         ]
@@ -198,7 +240,9 @@ def test_two_months_may_be_collected_at_the_same_time(tmp_path):
         server.terminate()
         server.wait()
     assert [code for _, code in ended] == [0, 0], ended
-    got = rows(path, "select month::varchar, count(*) from raw.collection where status = 'finished' group by 1 order by 1")
+    got = rows(
+        path, "select month::varchar, count(*) from raw.collection where status = 'finished' group by 1 order by 1"
+    )
     assert got == [("2025-04-01", 5), ("2025-05-01", 5)]
 
 
@@ -206,7 +250,11 @@ def _serve(now):
     from smi_pipeline.sandbox.process import environment as settings_for  # noqa: PLC0415
 
     server = subprocess.Popen(
-        command("sandbox", "serve", "--now", now, "--port", "0"), env=environment(), cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        command("sandbox", "serve", "--now", now, "--port", "0"),
+        env=environment(),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     line = server.stdout.readline().strip()
     server.stdout.close()

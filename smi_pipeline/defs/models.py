@@ -7,7 +7,7 @@ import dagster as dg
 from smi_pipeline.defs.derive import with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import month_metadata, tell_month
+from smi_pipeline.defs.preview import month_shown, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month
@@ -58,11 +58,9 @@ def _lineage(model: Model) -> dg.TableColumnLineage:
     )
 
 
-def _schema(model: Model) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(column.name, description=column.description) for column in model.columns])
-
-
 def _model_asset(model: Model) -> dg.AssetsDefinition:
+    about = {column.name: column.description for column in model.columns}
+
     @dg.asset(
         key=[model.layer, model.name],
         deps=_deps(model),
@@ -75,7 +73,7 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
         description=model.description,
         metadata={
             "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```"),
-            "dagster/column_schema": _schema(model),
+            "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, description=about[name]) for name in about]),
             "dagster/column_lineage": _lineage(model),
             "dagster/table_name": model.relation,
         },
@@ -85,14 +83,15 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
             if model.is_view:
                 build_views(lake, graph())
                 for month in months_of(context):
-                    check_model(lake, model, month.first)
-                    metadata = month_metadata(lake, model.relation, month.first)
+                    looked = check_model(lake, model, month.first)
+                    metadata = month_shown(looked.rows, looked.first, about)
                     context.add_asset_metadata(metadata, partition_key=month.key)
                 return
             own = set(months_of(context))
             months = with_followers(lake, months_of(context), model.relation) if model.layer == "marts" else sorted(own)
             for month in months:
-                tell_month(context, lake, model.relation, month, run_model(lake, model, month.first), own=month in own)
+                done = run_model(lake, model, month.first)
+                tell_month(context, lake, model.relation, month, done, own=month in own, about=about)
 
     return derived
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -15,33 +16,46 @@ from smi_pipeline.months import Month
 
 ROWS = 10
 WIDTH = 60
+Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int]
+Descriptions = Mapping[str, str]
+NOTHING: Descriptions = {}
 
 
-def month_metadata(lake: Lake, table: str, month: date) -> dict[str, dg.MetadataValue | int]:
-    """Row count and preview of one month of a table."""
+def month_metadata(lake: Lake, table: str, month: date, about: Descriptions = NOTHING) -> Metadata:
+    """Row count, first rows and columns of one month of a table."""
     with lake.read() as cursor:
         rows = cursor.execute(f"select count(*) from {table} where month = $1", [month]).fetchone()
         columns = "columns(name -> name <> 'payload')"
-        first = read_frame(
-            cursor, f"select {columns} from {table} where month = $month limit {ROWS}", {"month": month}
-        )
-    return month_shown(rows[0] if rows else 0, first)
+        first = read_frame(cursor, f"select {columns} from {table} where month = $month limit {ROWS}", {"month": month})
+    return month_shown(rows[0] if rows else 0, first, about)
 
 
-def month_shown(rows: int, first: pl.DataFrame) -> dict[str, dg.MetadataValue | int]:
-    """How many rows a month has, and its first ones as a table."""
-    return {"dagster/partition_row_count": rows, "preview": dg.MetadataValue.md(markdown_table(first))}
+def month_shown(rows: int, first: pl.DataFrame, about: Descriptions = NOTHING) -> Metadata:
+    """How many rows a month has, its first ones as a table, and its columns with type and description."""
+    columns = [dg.TableColumn(name, type=str(kind), description=about.get(name)) for name, kind in first.schema.items()]
+    return {
+        "dagster/partition_row_count": rows,
+        "dagster/column_schema": dg.TableSchema(columns),
+        "preview": dg.MetadataValue.md(markdown_table(first)),
+    }
 
 
 def tell_month(
-    context: dg.AssetExecutionContext, lake: Lake, table: str, month: Month, done: Replaced, *, own: bool = True
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    table: str,
+    month: Month,
+    done: Replaced,
+    *,
+    own: bool = True,
+    about: Descriptions = NOTHING,
 ) -> None:
     """Tell the UI what a step did to one month of a table.
 
     A month of the run's own range gets its metadata; a neighbour made along with it gets a materialisation of its own.
     """
     metadata = {
-        **month_metadata(lake, table, month.first),
+        **month_metadata(lake, table, month.first, about),
         "changed": done.changed,
         "snapshot": lake.snapshot() if done.snapshot is None else done.snapshot,
     }

@@ -8,26 +8,22 @@ from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import polars as pl
 
 from smi_pipeline.lake.connection import Lake, quoted
 from smi_pipeline.lake.derived import Replaced, replace_month
+from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.sql.checks import CheckFailed, failing, gates
 from smi_pipeline.sql.graph import Graph, tables_read
-from smi_pipeline.sql.project import Column, Model, ProjectError
+from smi_pipeline.sql.project import Model, ProjectError
 
+SHOWN = 10
 _REMEDY = {
     "staging": "build the views first",
     "metrics": "derive the metrics of a month first",
     "index": "derive the index of a month first",
     "raw": "the lake is older than this version; open it once with `smi status`",
 }
-
-
-@dataclass(frozen=True)
-class TypedColumn(Column):
-    """A column with its type in the lake, as DuckDB writes it."""
-
-    type: str
 
 
 def build_views(lake: Lake, graph: Graph) -> tuple[str, ...]:
@@ -75,7 +71,15 @@ def run_model(lake: Lake, model: Model, month: date) -> Replaced:
         return replace_month(lake, model.relation, month, model.sql, gates=gates(model, month))
 
 
-def check_model(lake: Lake, model: Model, month: date) -> None:
+@dataclass(frozen=True)
+class Checked:
+    """A month of a view that passed its checks: how many rows, and the first of them."""
+
+    rows: int
+    first: pl.DataFrame
+
+
+def check_model(lake: Lake, model: Model, month: date) -> Checked:
     """Run a model's checks on what the lake has of a month: for views, which no gate guards.
 
     Raises:
@@ -91,19 +95,8 @@ def check_model(lake: Lake, model: Model, month: date) -> None:
         cursor.execute(f"create or replace temp table checked as {month_of}")
         if failures := failing(cursor, model, "temp.main.checked"):
             raise CheckFailed(model.relation, month, failures)
-
-
-def typed_columns(lake: Lake, model: Model) -> tuple[TypedColumn, ...]:
-    """The model's columns with the types the SELECT gives them, in its order.
-
-    Raises:
-        ProjectError: a table that the model reads is not there yet.
-    """
-    with lake.read() as cursor:
-        _require(cursor, model)
-        cursor.execute("set variable month = date '2000-01-01'")  # any: the type of a query needs no rows
-        types = {name: kind for name, kind, *_ in cursor.execute(f"describe {model.sql}").fetchall()}
-    return tuple(TypedColumn(column.name, column.description, types[column.name]) for column in model.columns)
+        rows = cursor.execute("select count(*) from temp.main.checked").fetchone()
+        return Checked(rows[0] if rows else 0, read_frame(cursor, f"from temp.main.checked limit {SHOWN}"))
 
 
 @contextmanager

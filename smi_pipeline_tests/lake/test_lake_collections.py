@@ -22,7 +22,14 @@ def account(name):
 
 def answered(name, posts=("1",), **changes):
     rows = [
-        {"account_id": name, "platform_account_id": "9", "observed_at": SEEN, "id": f"{name}{post}", "like_count": 1, "payload": "{}"}
+        {
+            "account_id": name,
+            "platform_account_id": "9",
+            "observed_at": SEEN,
+            "id": f"{name}{post}",
+            "like_count": 1,
+            "payload": "{}",
+        }
         for post in posts
     ]
     seen = {"account_id": name, "platform_account_id": "9", "observed_at": SEEN, "followers_count": 5, "payload": "{}"}
@@ -62,11 +69,19 @@ def test_a_collection_is_finished_when_every_account_has_an_outcome(lake):
     gone = answered("b", posts=(), accounts=[], outcome="missing", detail="Not Found Error")
     summary = run(lake, Script(answered("a"), gone, answered("c")))
     assert (summary.status, summary.posts, summary.requests) == ("finished", 2, 3)
-    assert table(lake, "select collection_id, cut, status, requests, accounts_asked, accounts_answered, accounts_failed from raw.collection") == [
-        ("2025-05.x.0001", "final", "finished", 3, 3, 2, 0)
+    assert table(
+        lake,
+        "select collection_id, cut, status, requests, accounts_asked, accounts_answered, accounts_failed from raw.collection",
+    ) == [("2025-05.x.0001", "final", "finished", 3, 3, 2, 0)]
+    assert table(lake, "select account_id, outcome, detail from raw.collection_account order by 1")[1] == (
+        "b",
+        "missing",
+        "Not Found Error",
+    )
+    assert table(lake, "select id, month, like_count from raw.x_posts order by 1") == [
+        ("a1", MAY.first, 1),
+        ("c1", MAY.first, 1),
     ]
-    assert table(lake, "select account_id, outcome, detail from raw.collection_account order by 1")[1] == ("b", "missing", "Not Found Error")
-    assert table(lake, "select id, month, like_count from raw.x_posts order by 1") == [("a1", MAY.first, 1), ("c1", MAY.first, 1)]
 
 
 def test_a_collected_cut_is_not_asked_about_again_and_force_begins_a_new_one(lake):
@@ -77,13 +92,18 @@ def test_a_collected_cut_is_not_asked_about_again_and_force_begins_a_new_one(lak
     assert again.asked == []
     assert lake.snapshot() == before
     run(lake, Script(answered("a")), "a", force=True)
-    assert table(lake, "select collection_id from raw.collection order by 1") == [("2025-05.x.0001",), ("2025-05.x.0002",)]
+    assert table(lake, "select collection_id from raw.collection order by 1") == [
+        ("2025-05.x.0001",),
+        ("2025-05.x.0002",),
+    ]
 
 
 def test_both_cuts_of_a_month_are_kept(lake):
     run(lake, Script(answered("a")), "a", cut="provisional")
     run(lake, Script(answered("a", posts=("1", "2"))), "a", cut="final")
-    assert table(lake, "select cut, count(*) from raw.x_posts join raw.collection using (collection_id) group by 1 order by 1") == [
+    assert table(
+        lake, "select cut, count(*) from raw.x_posts join raw.collection using (collection_id) group by 1 order by 1"
+    ) == [
         ("final", 2),
         ("provisional", 1),
     ]
@@ -96,7 +116,9 @@ def test_a_broken_collection_goes_on_with_the_accounts_that_are_not_done(lake):
     second = Script(answered("b"), answered("c"))
     assert run(lake, second).status == "finished"
     assert second.asked == ["b", "c"]
-    assert table(lake, "select collection_id, status, requests, accounts_answered from raw.collection") == [("2025-05.x.0001", "finished", 3, 3)]
+    assert table(lake, "select collection_id, status, requests, accounts_answered from raw.collection") == [
+        ("2025-05.x.0001", "finished", 3, 3)
+    ]
 
 
 def test_a_failed_account_leaves_the_collection_open_and_is_asked_again(lake):
@@ -136,9 +158,9 @@ def test_batches_are_committed_while_more_is_asked(lake):
 def test_a_rejected_value_is_kept_with_its_reason(lake):
     bad = Rejected("a", "a1", "reply_count", "-41", "bad count", SEEN, '{"reply_count":-41}')
     run(lake, Script(answered("a", rejected=[bad])), "a")
-    assert table(lake, "select platform, month, account_id, platform_post_id, field, value, reason from raw.rejected") == [
-        ("x", MAY.first, "a", "a1", "reply_count", "-41", "bad count")
-    ]
+    assert table(
+        lake, "select platform, month, account_id, platform_post_id, field, value, reason from raw.rejected"
+    ) == [("x", MAY.first, "a", "a1", "reply_count", "-41", "bad count")]
 
 
 def test_sandbox_and_real_data_never_share_a_lake(lake):

@@ -88,9 +88,8 @@ def test_has_month_knows_missing_tables_and_months(lake):
 def test_a_failed_write_leaves_no_trace_and_tells_its_own_error(lake):
     replace_month(lake, TABLE, MAY, rows(n=[1]))
     before = lake.snapshot()
-    with pytest.raises(ZeroDivisionError), lake.write("breaks") as transaction:
-        transaction.cursor.execute(f"delete from {TABLE}")
-        raise ZeroDivisionError
+    with pytest.raises(duckdb.ConversionException), lake.write("breaks") as transaction:
+        transaction.cursor.execute(f"delete from {TABLE}; select 'one'::int")
     assert stored(lake)["n"].to_list() == [1]
     assert lake.snapshot() == before
 
@@ -211,15 +210,19 @@ def test_the_lake_opens_in_a_plain_shell_with_the_readmes_line(lake):
     shell = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     assert shell, "the dev requirements install the duckdb shell"
     done = subprocess.run(
-        [shell, "-csv", "-noheader", "-c", f"{loads}{line} select n from {TABLE};"], capture_output=True, text=True,
-        check=True, env={**os.environ, "HOME": str(lake.path)},
+        [shell, "-csv", "-noheader", "-c", f"{loads}{line} select n from {TABLE};"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HOME": str(lake.path)},
     )
     assert done.stdout.strip() == "7"
 
 
 def test_nothing_of_a_frame_is_lost_on_the_way_in_and_out(lake):
+    odd = "é \U0001f468\u200d\U0001f469 \u202e \n , \" '"
     frame = frame_of(
-        [{"id": 2**53 + 1, "text": "é\U0001f468‍\U0001f469 ‮\n,\"'", "tags": ["a", None], "seen": None}],
+        [{"id": 2**53 + 1, "text": odd, "tags": ["a", None], "seen": None}],
         {"id": "bigint", "text": "varchar", "tags": "varchar[]", "seen": "timestamptz"},
     )
     with lake.write("a frame") as transaction:
@@ -236,7 +239,10 @@ def test_a_field_the_table_does_not_declare_is_refused():
 
 def test_exports_keep_null_and_zero_apart(lake):
     replace_month(lake, TABLE, MAY, rows(n=[0, None], flags=[["a", "b"], []]))
-    assert export_table(lake, TABLE, Month(MAY), "csv").decode().splitlines()[1:] == ["2025-05-01,0,a;b", '2025-05-01,,""']
+    assert export_table(lake, TABLE, Month(MAY), "csv").decode().splitlines()[1:] == [
+        "2025-05-01,0,a;b",
+        '2025-05-01,,""',
+    ]
     assert b'"n":null' in export_table(lake, TABLE, None, "json")
     assert pl.read_parquet(export_table(lake, TABLE, None, "parquet")).height == 2
 

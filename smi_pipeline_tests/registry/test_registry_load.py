@@ -16,7 +16,9 @@ def problems(cities=CITIES, accounts=ACCOUNTS):
 
 
 def test_a_city_and_its_account_are_read_as_written():
-    registry = parse_registry(CITIES, ACCOUNTS + "320100,youtube,@nanjing,UCabcdefghijklmnopqrstuv,main,true,2024-05-01,2025-01-01\n")
+    registry = parse_registry(
+        CITIES, ACCOUNTS + "320100,youtube,@nanjing,UCabcdefghijklmnopqrstuv,main,true,2024-05-01,2025-01-01\n"
+    )
     [city], [account] = registry.cities, registry.accounts
     assert (city.name_en, city.valid_to) == ("Nanjing", None)
     assert (account.handle, account.platform_account_id) == ("nanjing", "UCabcdefghijklmnopqrstuv")
@@ -88,6 +90,9 @@ def test_a_data_sets_accounts_become_a_registry_of_one_entity_each(tmp_path):
     )
     assert from_dataset(tmp_path, tmp_path / "registry") == 2
     registry = read_registry(tmp_path / "registry")
-    assert [(a.account_id, a.handle, a.city_id) for a in registry.accounts] == [("7", "nasa", "x-7"), ("UCq", "UCq", "youtube-UCq")]
+    assert [(a.account_id, a.handle, a.city_id) for a in registry.accounts] == [
+        ("7", "nasa", "x-7"),
+        ("UCq", "UCq", "youtube-UCq"),
+    ]
     with pytest.raises(RegistryError, match="is there already"):
         from_dataset(tmp_path, tmp_path / "registry")

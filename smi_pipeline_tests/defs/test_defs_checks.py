@@ -1,0 +1,89 @@
+from datetime import date
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from smi_pipeline.defs.checks import INVARIANTS, check
+from smi_pipeline.defs.preview import markdown_table
+from smi_pipeline.lake.derived import replace_month
+from smi_pipeline.sql.graph import build_graph
+from smi_pipeline.sql.project import load_project
+from smi_pipeline.sql.run import build_views
+
+MAY = date(2025, 5, 1)
+
+
+def invariant(name):
+    [found] = [one for one in INVARIANTS if one.name == name]
+    return found
+
+
+def store(lake, table, **columns):
+    replace_month(lake, table, MAY, pl.DataFrame({"month": [MAY] * len(next(iter(columns.values()))), **columns}))
+
+
+def test_weights_that_do_not_sum_to_one_are_found(lake):
+    store(lake, "index.platform_weight", platform=["x", "tiktok"], weight=[1.0, 0.0], eligible=[True, False])
+    assert check(lake, invariant("weights_sum_to_one")).passed
+    store(lake, "index.platform_weight", platform=["x", "tiktok"], weight=[0.9, 0.1], eligible=[True, False])
+    assert not check(lake, invariant("weights_sum_to_one")).passed
+
+
+def test_contributions_that_miss_the_score_are_found_with_their_city(lake):
+    store(lake, "index.contribution", city_id=["a", "a"], contribution=[30.0, 12.5])
+    store(lake, "index.composite", city_id=["a"], score=[42.5], rank=[1])
+    assert check(lake, invariant("contributions_add_up")).passed
+    store(lake, "index.composite", city_id=["a"], score=[42.5 + 2e-9], rank=[1])
+    result = check(lake, invariant("contributions_add_up"))
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "| a |" in result.metadata["first offenders"].value
+
+
+@pytest.mark.parametrize(("ranks", "holds"), [([1, 2, 2, 4, None], True), ([1, 2, 3, 4, None], False)])
+def test_ranks_that_break_a_tie_are_found(lake, ranks, holds):
+    store(lake, "index.composite", city_id=list("abcde"), score=[9.0, 5.0, 5.0000000001, 1.0, 7.0], rank=ranks)
+    assert check(lake, invariant("ranks_follow_scores")).passed is holds
+
+
+def test_a_rate_that_does_not_give_its_sum_back_is_found(lake):
+    row = {
+        "platform": ["youtube"], "account_id": ["a"], "posts": [4], "videos": [2], "reposts": [0], "likes": [10],
+        "comments": [None], "shares": [None], "interactions": [10], "engagement_rate": [5.0], "views": [100],
+        "view_rate": [50.0], "followers": [7],
+    }  # fmt: skip
+    counts = pl.DataFrame(row, schema_overrides={"comments": pl.Int64, "shares": pl.Int64}).to_dict(as_series=True)
+    store(lake, "metrics.account_month", **counts)
+    assert check(lake, invariant("counts_and_rates_agree")).passed
+    store(lake, "metrics.account_month", **counts | {"engagement_rate": [2.5]})
+    assert not check(lake, invariant("counts_and_rates_agree")).passed
+
+
+def test_an_account_that_did_not_answer_is_a_warning_and_no_stop(lake):
+    build_views(lake, build_graph(load_project()))
+    one = next(one for one in INVARIANTS if one.asset == ("raw", "x"))
+    assert check(lake, one).passed
+    with lake.write("a collection") as transaction:
+        transaction.cursor.execute(
+            "insert into raw.collection_log (collection_id, platform, month, cut, status, recorded_at, finished_at, requests)"
+            " values ('2025-05.x.0001', 'x', '2025-05-01', 'final', 'finished', now(), now(), 1);"
+            "insert into raw.collection_account (collection_id, platform, month, account_id, handle, outcome, observed_at)"
+            " values ('2025-05.x.0001', 'x', '2025-05-01', '7', 'gone', 'suspended', now())"
+        )
+    result = check(lake, one)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "gone" in result.metadata["first offenders"].value
+
+
+def test_a_lake_without_the_table_has_nothing_to_offend(lake):
+    assert check(lake, invariant("ranks_follow_scores")).passed
+
+
+def test_other_peoples_text_cannot_mark_up_a_preview():
+    shown = markdown_table(pl.DataFrame({"text": ["![x](http://beacon) <script>|\n# head", None, "a" * 100]}))
+    lines = shown.splitlines()
+    assert len(lines) == 5
+    assert not {"<", "[", "!", "("} & set(lines[2].replace("(", "", 1)) - {"("}
+    assert lines[2].count("|") == 2
+    assert lines[3] == "|  |"
+    assert lines[4] == f"| {'a' * 60}… |"
