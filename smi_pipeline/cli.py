@@ -312,9 +312,8 @@ def _sandbox(dataset: Path | None, now: datetime | None = None) -> Iterator[Sand
 @functools.cache
 def _launcher() -> Launcher:
     """The jobs, on the lake's own Dagster instance; loaded once a command."""
-    from smi_pipeline.launch import Launcher, dagster_home  # noqa: PLC0415
+    from smi_pipeline.launch import Launcher  # noqa: PLC0415
 
-    dagster_home(settings().lake)
     return Launcher.on_this_host()
 
 

@@ -19,10 +19,10 @@ from smi_pipeline.definitions import defs
 from smi_pipeline.defs.failures import RESUME_AT
 from smi_pipeline.defs.jobs import DERIVED_GROUPS
 from smi_pipeline.lake.collections import Cut
-from smi_pipeline.lake.connection import LakeError
+from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Platform
-from smi_pipeline.settings import PROJECT
+from smi_pipeline.settings import PROJECT, settings
 
 Goal = Literal["metrics", "index", "report"]
 _GROUPS_TO: dict[Goal, tuple[str, ...]] = {
@@ -73,7 +73,10 @@ class Launcher:
     @classmethod
     def on_this_host(cls) -> Launcher:
         """Against the instance in DAGSTER_HOME, whose runs the UI shows too."""
-        return cls(dg.DagsterInstance.get())
+        now = settings()
+        dagster_home(now.lake)
+        with Lake.of(now.lake).lock("dagster"):  # two first runs at once would both create the instance's tables
+            return cls(dg.DagsterInstance.get())
 
     def steps(self, to: Goal) -> int:
         """How many steps a derivation up to `to` has at most."""

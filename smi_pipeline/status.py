@@ -18,12 +18,12 @@ def status_table(lake: Lake) -> Table:
     table = Table("month", *PLATFORMS, "scored", "report", title=str(lake.path), title_justify="left")
     with lake.read() as cursor:
         rows = cursor.execute(
-            "select month, platform, last((cut, status, accounts_answered, accounts_asked) order by collection_id)"
-            " from raw.collection group by month, platform order by month"
+            "select month, platform, cut, status, accounts_answered, accounts_asked from raw.collection"
+            " qualify row_number() over (partition by month, platform order by collection_id desc) = 1"
         ).fetchall()
-        months = sorted({Month(first) for first, _, _ in rows})
+        months = sorted({Month(first) for first, *_ in rows})
         scored = {month for month in months if has_month(cursor, "index.composite", month.first)}
-    cells = {(Month(first), platform): _cell(*state) for first, platform, state in rows}
+    cells = {(Month(first), platform): _cell(*state) for first, platform, *state in rows}
     for month in months:
         reported = (lake.path / "reports" / month.key / "index.html").exists()
         table.add_row(
@@ -60,9 +60,8 @@ def top_table(lake: Lake, month: Month) -> Table:
     return table
 
 
-def _cell(state: dict[str, object] | tuple[object, ...]) -> str:
-    cut, status, answered, asked = state.values() if isinstance(state, dict) else state
-    return f"{cut} {answered}/{asked}{_STATE[str(status)]}"
+def _cell(cut: str, status: str, answered: int, asked: int) -> str:
+    return f"{cut} {answered}/{asked}{_STATE[status]}"
 
 
 def _change(change: int | None) -> str:
