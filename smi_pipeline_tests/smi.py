@@ -1,5 +1,6 @@
 """Running the command line as a user does: its own process, its own environment."""
 
+import json
 import os
 import subprocess
 import sys
@@ -28,3 +29,27 @@ def smi(*arguments, check=False, **settings):
         check=check,
         timeout=900,
     )
+
+
+def smi_each(commands, **settings):
+    """Run several commands one after the other in one process, which loads the project once; give its standard error."""
+    program = (
+        "import sys, json\n"
+        "from smi_pipeline import cli\n"
+        "for arguments in json.loads(sys.argv.pop()):\n"
+        "    sys.argv[1:] = arguments\n"
+        "    try:\n"
+        "        cli.main()\n"
+        "    except SystemExit as end:\n"
+        "        if end.code:\n"
+        "            raise\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps([[str(a) for a in arguments] for arguments in commands])],
+        env=environment(**settings),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

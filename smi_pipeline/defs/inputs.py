@@ -82,8 +82,7 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
         parse_rows(file.text, file.name, ExpertScore)
     method = InputFile("method", settings.method, method_text(settings.method))
     parse_method(method.text, name=method.name)
-    store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
-    stored = stored_inputs(lake)
+    stored = store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
     cities, accounts, kept = (stored.need(kind) for kind in ("cities", "accounts", "method"))
     return Inputs(parse_registry(cities.text, accounts.text), parse_method(kept.text, name=kept.name), stored)
 

@@ -27,7 +27,8 @@ def month_metadata(lake: Lake, table: str, month: date, about: Descriptions = NO
         rows = cursor.execute(f"select count(*) from {table} where month = $1", [month]).fetchone()
         columns = "columns(name -> name <> 'payload')"
         first = read_frame(cursor, f"select {columns} from {table} where month = $month limit {ROWS}", {"month": month})
-    return month_shown(rows[0] if rows else 0, first, about)
+        snapshot = cursor.execute("select id from ducklake_current_snapshot('lake')").fetchone()
+    return {**month_shown(rows[0] if rows else 0, first, about), "snapshot": snapshot[0] if snapshot else 0}
 
 
 def month_shown(rows: int, first: pl.DataFrame, about: Descriptions = NOTHING) -> Metadata:
@@ -54,11 +55,7 @@ def tell_month(
 
     A month of the run's own range gets its metadata; a neighbour made along with it gets a materialisation of its own.
     """
-    metadata = {
-        **month_metadata(lake, table, month.first, about),
-        "changed": done.changed,
-        "snapshot": lake.snapshot() if done.snapshot is None else done.snapshot,
-    }
+    metadata = {**month_metadata(lake, table, month.first, about), "changed": done.changed}
     key = dg.AssetKey(table.split("."))
     if own:
         context.add_asset_metadata(metadata, asset_key=key, partition_key=month.key)

@@ -5,19 +5,20 @@ from the day it runs, or is given: the sandbox's months are collected at both.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
 import dagster as dg
 
 from smi_pipeline.collectors.collect import collector
-from smi_pipeline.collectors.records import CollectionError
+from smi_pipeline.collectors.records import CollectionError, Collector
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import MONTHS, ZONE
 from smi_pipeline.defs.preview import month_metadata
-from smi_pipeline.lake.collections import Cut, latest
+from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Summary, collect_month
 from smi_pipeline.months import FINAL_DAY, Month
@@ -63,10 +64,12 @@ def valid_accounts(accounts: Sequence[Account], platform: Platform, month: Month
 async def _collect(
     lake: Lake, now: Settings, month: Month, cut: Cut, accounts: Sequence[Account], *, platform: Platform, force: bool
 ) -> Summary:
-    async with collector(platform, now) as asking:
-        return await collect_month(
-            lake, asking, month, ZONE, cut, accounts, synthetic=now.is_sandbox(platform), force=force
-        )
+    def opened() -> AbstractAsyncContextManager[Collector]:
+        now.refuse_fictional(platform, accounts)
+        return collector(platform, now)
+
+    synthetic = now.is_sandbox(platform)
+    return await collect_month(lake, platform, opened, month, ZONE, cut, accounts, synthetic=synthetic, force=force)
 
 
 def _metadata(lake: Lake, summary: Summary, month: Month) -> dict[str, Any]:
@@ -79,7 +82,6 @@ def _metadata(lake: Lake, summary: Summary, month: Month) -> dict[str, Any]:
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
         "posts stored": summary.posts,
         "values rejected": summary.rejected,
-        "snapshot": lake.snapshot(),
     }
 
 
@@ -106,14 +108,9 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             if not accounts:
                 context.log.info("no %s account is valid in %s: nothing to ask", platform, month)
                 return dg.MaterializeResult(metadata={"accounts asked": 0, "dagster/partition_row_count": 0})
-            done = latest(lake, platform, month.first, cut)
-            if done is not None and done.status == "finished" and not config.force:
-                summary = Summary(platform, cut, done.collection_id)  # no request, so no credential is needed either
-            else:
-                now.refuse_fictional(platform, accounts)
-                summary = run_async(
-                    lambda: _collect(lake, now, month, cut, accounts, platform=platform, force=config.force)
-                )
+            summary = run_async(
+                lambda: _collect(lake, now, month, cut, accounts, platform=platform, force=config.force)
+            )
         if summary.status != "finished":
             listed = "; ".join(summary.failures[:5])
             raise dg.Failure(

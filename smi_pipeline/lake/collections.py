@@ -57,8 +57,11 @@ class Collection:
     outcomes: dict[str, str] = field(default_factory=dict)
     before: int = 0  # requests of earlier attempts
 
-    def append(self, results: Sequence[AccountResult], requests: int) -> None:
-        """Commit a batch of accounts: their rows, rejects and outcomes, and the collection's new state."""
+    def append(self, results: Sequence[AccountResult], requests: int, *, last: bool = False) -> None:
+        """Commit a batch of accounts: their rows, rejects and outcomes, and the collection's new state.
+
+        With the last batch the collection ends: finished when every account has a terminal outcome, else failed.
+        """
         with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {len(results)} accounts") as transaction:
             cursor = transaction.cursor
             if self.state is None:
@@ -71,16 +74,12 @@ class Collection:
             _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
             _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
             self.outcomes |= {result.account.account_id: result.outcome for result in results}
-            self._log(cursor, "running", max(result.observed_at for result in results), requests)
+            status = self._end() if last else "running"
+            self._log(cursor, status, max(result.observed_at for result in results), requests)
 
-    def close(self, requests: int) -> Status:
-        """Record the end: finished when every account has a terminal outcome, deferred or failed otherwise."""
-        state = self._begun()
-        done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
-        status: Status = "finished" if len(done) >= self.asked else "failed"
-        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {status}") as transaction:
-            self._log(transaction.cursor, status, state.recorded_at, requests)
-        return status
+    def close(self) -> None:
+        """End a collection that was broken off after its last batch: nothing is left to ask."""
+        self.stop(self._end(), 0)
 
     def stop(self, status: Status, requests: int) -> None:
         """Record that the collection ended before its end (deferred, failed). Nothing was asked: nothing to record."""
@@ -88,6 +87,10 @@ class Collection:
             return
         with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {status}") as transaction:
             self._log(transaction.cursor, status, self.state.recorded_at, requests)
+
+    def _end(self) -> Status:
+        done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
+        return "finished" if len(done) >= self.asked else "failed"
 
     def _begun(self) -> State:
         if self.state is None:
@@ -130,19 +133,6 @@ class Collection:
         _insert(cursor, "raw.collection_log", [vars(self.state)])
 
 
-def latest(lake: Lake, platform: Platform, month: date, cut: Cut | None = None) -> State | None:
-    """The last begun collection of a platform-month (of that cut), finished or not."""
-    with lake.read() as cursor:
-        rows = cursor.execute(
-            "select * from raw.collection where platform = $1 and month = $2 and ($3::varchar is null or cut = $3)"
-            " order by collection_id desc limit 1",
-            [platform, month, cut],
-        )
-        names = [column[0] for column in rows.description or []]
-        row = rows.fetchone()
-    return None if row is None else State(**dict(zip(names, row, strict=True)))
-
-
 def open_collection(
     lake: Lake, platform: Platform, month: date, cut: Cut, accounts: Iterable[Account], *, synthetic: bool, force: bool
 ) -> tuple[Collection, list[Account]]:
@@ -151,33 +141,46 @@ def open_collection(
     A collection of the same cut that was broken off is resumed; `force` begins a new one.
 
     Raises:
-        LakeError: the lake holds real collections and this one is synthetic, or the reverse.
+        LakeError: the lake holds real collections and this one is synthetic, or the reverse, and there is something
+            to ask.
     """
-    _refuse_a_mixture(lake, synthetic=synthetic)
     wanted = list(accounts)
-    found = None if force else latest(lake, platform, month, cut)
-    collection = Collection(lake, platform, month, cut, synthetic, asked=len(wanted), state=found)
-    if found is None:
-        return collection, wanted
-    collection.before = found.requests
-    if found.status == "finished":
-        return collection, []
     with lake.read() as cursor:
+        found = None if force else _latest(cursor, platform, month, cut)
+        if found is not None and found.status == "finished":
+            return Collection(lake, platform, month, cut, synthetic, len(wanted), found), []
+        _refuse_a_mixture(lake, cursor, synthetic=synthetic)
+        collection = Collection(lake, platform, month, cut, synthetic, len(wanted), found)
+        if found is None:
+            return collection, wanted
         rows = cursor.execute(
             "select account_id, last(outcome order by observed_at) from raw.collection_account"
             " where collection_id = $1 and month = $2 group by account_id",
             [found.collection_id, month],
         ).fetchall()
+    collection.before = found.requests
     collection.outcomes = dict(rows)
     collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
     done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
     return collection, [account for account in wanted if account.account_id not in done]
 
 
-def _refuse_a_mixture(lake: Lake, *, synthetic: bool) -> None:
-    with lake.read() as cursor:
-        row = cursor.execute("select collection_id from raw.collection_log where synthetic <> $1 limit 1", [synthetic])
-        other = row.fetchone()
+def _latest(cursor: duckdb.DuckDBPyConnection, platform: Platform, month: date, cut: Cut) -> State | None:
+    """The last begun collection of that cut of a platform-month, finished or not."""
+    rows = cursor.execute(
+        "select * from raw.collection where platform = $1 and month = $2 and cut = $3"
+        " order by collection_id desc limit 1",
+        [platform, month, cut],
+    )
+    names = [column[0] for column in rows.description or []]
+    row = rows.fetchone()
+    return None if row is None else State(**dict(zip(names, row, strict=True)))
+
+
+def _refuse_a_mixture(lake: Lake, cursor: duckdb.DuckDBPyConnection, *, synthetic: bool) -> None:
+    other = cursor.execute(
+        "select collection_id from raw.collection_log where synthetic <> $1 limit 1", [synthetic]
+    ).fetchone()
     if other is not None:
         now, then = ("sandbox", "real services") if synthetic else ("real services", "the sandbox")
         raise LakeError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,8 @@ class Summary:
 
 async def collect_month(
     lake: Lake,
-    collector: Collector,
+    platform: Platform,
+    opened: Callable[[], AbstractAsyncContextManager[Collector]],
     month: Month,
     zone: ZoneInfo,
     cut: Cut,
@@ -46,23 +48,26 @@ async def collect_month(
 ) -> Summary:
     """Ask one platform about one month and keep the answers; ask nothing when this cut is there already.
 
-    Two runs of the same platform-month wait for each other, and the second finds the work done.
+    Two runs of the same platform-month wait for each other, and the second finds the work done. `opened` makes the
+    collector: only when there is something to ask, so that a collected month needs no credential.
 
     Raises:
         CollectionError: the platform as a whole refused; what came before is kept and the next run goes on from there.
     """
-    platform = collector.platform
     with lake.lock(f"collect-{platform}-{month}"):
         collection, todo = await asyncio.to_thread(
             open_collection, lake, platform, month.first, cut, accounts, synthetic=synthetic, force=force
         )
         summary = Summary(platform, cut, asked=len(todo))
         if todo:
-            await _run(collection, collector, todo, Window(month.start(zone), month.end(zone)), summary)
+            window = Window(month.start(zone), month.end(zone))
+            async with opened() as collector:
+                await _run(collection, collector, todo, window, summary)
         elif collection.state is not None and collection.state.status != "finished":
-            summary.status = await asyncio.to_thread(collection.close, 0)  # broken off between last batch and end
+            await asyncio.to_thread(collection.close)
         if collection.state is not None:
             summary.collection_id = collection.state.collection_id
+            summary.status = collection.state.status
         return summary
 
 
@@ -70,33 +75,35 @@ async def _run(
     collection: Collection, collector: Collector, todo: Sequence[Account], window: Window, summary: Summary
 ) -> None:
     try:
-        async for batch in _batches(collector.collect(todo, window)):
+        async for batch, last in _batches(collector.collect(todo, window)):
             _note(summary, batch)
-            await asyncio.to_thread(collection.append, batch, collector.requests)
+            await asyncio.to_thread(collection.append, batch, collector.requests, last=last)
     except CollectionError as error:
-        summary.status = "deferred" if isinstance(error, Deferred) else "failed"
-        await asyncio.to_thread(collection.stop, summary.status, collector.requests)
+        status: Status = "deferred" if isinstance(error, Deferred) else "failed"
+        await asyncio.to_thread(collection.stop, status, collector.requests)
         raise
     finally:
         summary.requests = collector.requests
-    summary.status = await asyncio.to_thread(collection.close, collector.requests)
 
 
-async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[list[AccountResult]]:
-    """Whole accounts, until enough of them are together. What came before an error is given out before it."""
+async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[tuple[list[AccountResult], bool]]:
+    """Whole accounts, until enough of them are together; the last batch is marked.
+
+    What came before an error is given out before it, unmarked.
+    """
     batch: list[AccountResult] = []
     try:
         async for result in results:
-            batch.append(result)
             if len(batch) >= BATCH_ACCOUNTS or sum(len(r.posts) for r in batch) >= BATCH_POSTS:
-                yield batch
+                yield batch, False
                 batch = []
+            batch.append(result)
     except CollectionError:
         if batch:
-            yield batch
+            yield batch, False
         raise
     if batch:
-        yield batch
+        yield batch, True
 
 
 def _note(summary: Summary, batch: Sequence[AccountResult]) -> None:

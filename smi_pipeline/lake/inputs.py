@@ -67,14 +67,19 @@ class InputFile:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) -> list[InputFile]:
-    """Append the files whose text differs from the newest stored one; give those back. None differ: no commit."""
+def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) -> StoredInputs:
+    """Append the files whose text differs from the newest stored one; give everything stored back.
+
+    None differ: one read, no commit.
+    """
     given = list(files)
     with lake.read() as cursor:
-        if not _changed(cursor, given):
-            return []
+        stored = _stored(lake, cursor)
+    if not stored.changed(given):
+        return stored
     with lake.write("input files") as transaction:
-        changed = _changed(transaction.cursor, given)  # again, under the lock
+        stored = _stored(lake, transaction.cursor)  # again, under the lock
+        changed = stored.changed(given)
         if not changed:
             transaction.discard()
         for file in changed:
@@ -83,17 +88,13 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
                 " $5 as text, $6::timestamptz as loaded_at",
                 [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
             )
-    return changed
+    return StoredInputs(lake, stored.files | {(file.kind, file.month): file for file in changed})
 
 
 def stored_inputs(lake: Lake) -> StoredInputs:
     """The newest stored file of every kind (and month)."""
     with lake.read() as cursor:
-        rows = cursor.execute(
-            "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
-            " from raw.input_file group by kind, month"
-        ).fetchall()
-    return StoredInputs(lake, {(kind, month): InputFile(kind, name, text, month) for kind, month, name, text in rows})
+        return _stored(lake, cursor)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ class StoredInputs:
     def find(self, kind: Kind, month: date | None = None) -> InputFile | None:
         """The file of a kind (and month), or null when the lake has none."""
         return self.files.get((kind, month))
+
+    def changed(self, given: Iterable[InputFile]) -> list[InputFile]:
+        """Those of the given files that are not stored so."""
+        stored = {key: file.sha256 for key, file in self.files.items()}
+        return [file for file in given if stored.get((file.kind, file.month)) != file.sha256]
 
     def need(self, kind: Kind) -> InputFile:
         """The file of a kind.
@@ -121,12 +127,12 @@ class StoredInputs:
         return found
 
 
-def _changed(cursor: duckdb.DuckDBPyConnection, given: Iterable[InputFile]) -> list[InputFile]:
+def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
-        "select kind, month, last(sha256 order by loaded_at) from raw.input_file group by kind, month"
+        "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
+        " from raw.input_file group by kind, month"
     ).fetchall()
-    stored = {(kind, month): sha256 for kind, month, sha256 in rows}
-    return [file for file in given if stored.get((file.kind, file.month)) != file.sha256]
+    return StoredInputs(lake, {(kind, month): InputFile(kind, name, text, month) for kind, month, name, text in rows})
 
 
 def cities_frame(cities: Iterable[City]) -> pl.DataFrame:

@@ -6,8 +6,6 @@ the platform's own id of the account, when it was observed, the platform's field
 
 from __future__ import annotations
 
-from smi_pipeline.registry.models import PLATFORMS
-
 SCHEMAS = ("raw", "staging", "intermediate", "metrics", "index", "marts")
 
 _COMMON = {
@@ -183,11 +181,8 @@ qualify row_number() over (partition by month, collection_id order by recorded_a
 def create_statements() -> list[str]:
     """Statements that create every declared table (and the view of collections) where it is missing."""
     tables = [_create(name, columns) for name, columns in DECLARED.items()]
-    partitioned = [
-        f"alter table raw.{platform}_{kind} set partitioned by (month)"
-        for platform in PLATFORMS
-        for kind in ("posts", "accounts")
-    ]
+    by_month = [name for name in DECLARED if name not in {"raw.collection_log", "raw.input_file"}]
+    partitioned = [f"alter table {name} set partitioned by (month)" for name in by_month]
     return [*tables, *partitioned, _COLLECTION_VIEW]
 
 

@@ -8,14 +8,20 @@ from smi_pipeline.lake.inputs import InputFile, store_inputs, stored_inputs
 T1, T2 = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 6, 2, tzinfo=UTC)
 
 
+def stored_texts(lake):
+    with lake.read() as cursor:
+        return [text for (text,) in cursor.execute("select text from raw.input_file order by loaded_at").fetchall()]
+
+
 def test_a_file_is_stored_when_it_changes_and_only_then(lake):
     old, new = InputFile("cities", "cities.csv", "a\n"), InputFile("cities", "cities.csv", "b\n")
-    assert store_inputs(lake, [old], T1) == [old]
+    assert store_inputs(lake, [old], T1).need("cities") == old
     before = lake.snapshot()
-    assert store_inputs(lake, [old], T2) == []
+    assert store_inputs(lake, [old], T2).need("cities") == old
     assert lake.snapshot() == before
-    assert store_inputs(lake, [new], T2) == [new]
-    assert stored_inputs(lake).need("cities").text == "b\n"
+    assert store_inputs(lake, [new], T2).need("cities") == new
+    assert stored_inputs(lake).need("cities") == new
+    assert stored_texts(lake) == ["a\n", "b\n"]
 
 
 def test_expert_scores_belong_to_their_month(lake):
