@@ -11,10 +11,12 @@ Every request and answer passes through `Http`: a ledger of rates and quotas has
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -381,7 +383,13 @@ def _base_url(platform: Platform, text: str) -> httpx.URL:
 def _aiohttp(concurrency: int) -> Transport:
     """The transport: httpx's own becomes CPU-bound at some thirty requests at a time; this one does not."""
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=15)
-    return AiohttpTransport(trust_env=False, limits=limits)
+    return AiohttpTransport(verify=_trust(), trust_env=False, limits=limits)
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Whom TLS trusts; read once a process, because reading the certificates takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _no_number(name: str) -> NoReturn:

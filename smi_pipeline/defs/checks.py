@@ -1,17 +1,20 @@
-"""Asset checks: invariants of the whole tables, over all their months, as one query each that finds the offenders.
+"""Asset checks: invariants of the stored tables, as one query each that finds the offenders among a run's months.
 
 What must hold before a month is committed is a gate in the models' yml. These look again at what is stored, and at
 things a gate on one table cannot see. A failing blocking check stops what comes after it in the run.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 import duckdb
 
+from smi_pipeline.defs.partitions import months_of_run
 from smi_pipeline.defs.preview import markdown_table
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
 
 SHOWN = 10
@@ -83,12 +86,16 @@ INVARIANTS = [
 ]
 
 
-def check(lake: Lake, invariant: Invariant) -> dg.AssetCheckResult:
-    """Look for offenders in the lake. A table that is not there yet has none."""
+def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.AssetCheckResult:
+    """Look for offenders in the lake, in a range of months or in all. A table that is not there yet has none."""
+    sql, bound = invariant.offenders, {}
+    if months:
+        sql = f"select * from ({sql}) where month between $first and $last"
+        bound = {"first": months[0].first, "last": months[-1].first}
     severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
     with lake.read() as cursor:
         try:
-            found = read_frame(cursor, invariant.offenders)
+            found = read_frame(cursor, sql, bound)
         except duckdb.CatalogException as error:
             return dg.AssetCheckResult(
                 passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
@@ -106,8 +113,8 @@ def _definition(invariant: Invariant) -> dg.AssetChecksDefinition:
         description=invariant.description,
         blocking=invariant.serious,
     )
-    def run(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        return check(lake, invariant)
+    def run(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+        return check(lake, invariant, months_of_run(context.run.tags))
 
     return run
 

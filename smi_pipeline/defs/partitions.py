@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -19,3 +19,10 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=settings().first_month, fmt="
 def months_of(context: dg.AssetExecutionContext) -> Sequence[Month]:
     """The months this run is about, in order: one, or all of a range."""
     return sorted(Month.parse(key) for key in context.partition_keys)
+
+
+def months_of_run(tags: Mapping[str, str]) -> Sequence[Month]:
+    """The first and last month a run's tags name; none for a run without a partition (a check run by hand)."""
+    first = tags.get("dagster/asset_partition_range_start", tags.get("dagster/partition"))
+    last = tags.get("dagster/asset_partition_range_end", tags.get("dagster/partition"))
+    return [Month.parse(key) for key in (first, last) if key is not None]

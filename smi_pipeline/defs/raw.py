@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
 import dagster as dg
+import polars as pl
 
 from smi_pipeline.collectors.collect import collector
 from smi_pipeline.collectors.records import CollectionError, Collector
@@ -17,7 +18,7 @@ from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import MONTHS, ZONE
-from smi_pipeline.defs.preview import month_metadata
+from smi_pipeline.defs.preview import markdown_table, month_metadata
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Summary, collect_month
@@ -72,15 +73,15 @@ async def _collect(
     return await collect_month(lake, platform, opened, month, ZONE, cut, accounts, synthetic=synthetic, force=force)
 
 
-def _metadata(lake: Lake, summary: Summary, month: Month) -> dict[str, Any]:
+def _metadata(summary: Summary) -> dict[str, Any]:
     return {
-        **month_metadata(lake, f"raw.{summary.platform}_posts", month.first),
+        "dagster/partition_row_count": summary.posts,
+        "preview": dg.MetadataValue.md(markdown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None))),
         "cut": summary.cut,
         "collection": summary.collection_id or "",
         "requests": summary.requests,
         "accounts asked": summary.asked,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
-        "posts stored": summary.posts,
         "values rejected": summary.rejected,
     }
 
@@ -118,7 +119,11 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 f" the next run asks only for the others. {listed}",
                 allow_retries=False,
             )
-        return dg.MaterializeResult(metadata=_metadata(lake, summary, month))
+        if not summary.asked:
+            context.log.info("%s of %s is collected already: no request", summary.cut, month)
+            shown = {**month_metadata(lake, f"raw.{platform}_posts", month.first), "requests": 0}
+            return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
+        return dg.MaterializeResult(metadata=_metadata(summary))
 
     return raw
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from smi_pipeline.collectors.records import AccountResult, CollectionError, Collector, Deferred, Window
+from smi_pipeline.collectors.records import AccountResult, CollectionError, Collector, Deferred, Row, Window
 from smi_pipeline.lake.collections import Collection, Cut, Status, open_collection
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month
@@ -16,6 +16,7 @@ from smi_pipeline.registry.models import Account, Platform
 
 BATCH_POSTS = 2_000
 BATCH_ACCOUNTS = 25
+SHOWN = 10
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Summary:
     rejected: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    first_posts: list[Row] = field(default_factory=list)
 
 
 async def collect_month(
@@ -111,5 +113,7 @@ def _note(summary: Summary, batch: Sequence[AccountResult]) -> None:
         summary.posts += len(result.posts)
         summary.rejected += len(result.rejected)
         summary.outcomes[result.outcome] = summary.outcomes.get(result.outcome, 0) + 1
+        shown = result.posts[: SHOWN - len(summary.first_posts)]
+        summary.first_posts += [{name: row[name] for name in row if name != "payload"} for row in shown]
         if result.outcome == "failed":
             summary.failures.append(f"{result.account.platform} {result.account.handle}: {result.detail}")
