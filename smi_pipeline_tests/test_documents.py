@@ -1,0 +1,90 @@
+"""The documents say what is there: a setting, target, command or column nobody wrote about fails here."""
+
+import re
+
+import pytest
+from smi import PROJECT, smi_each
+from typer.main import get_command
+
+from smi_pipeline.cli import app
+from smi_pipeline.lake.connection import Lake
+from smi_pipeline.registry.load import read_registry
+from smi_pipeline.registry.models import PLATFORMS, Account, City
+from smi_pipeline.settings import Settings
+
+DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("dbt_like_sql/*.md")]
+
+
+def text(*names):
+    return "\n".join((PROJECT / name).read_text() for name in names)
+
+
+def test_every_setting_is_in_the_example_and_explained():
+    for name in Settings.model_fields:
+        variable = f"SMI_{name.upper()}"
+        assert re.search(rf"^#? ?{variable}=", text(".env.example"), re.MULTILINE), variable
+        assert variable in text("docs/operations.md"), variable
+
+
+def test_the_example_has_no_setting_that_does_not_exist():
+    known = {f"SMI_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"^#? ?(SMI_\w+)=", text(".env.example"), re.MULTILINE)) == known
+
+
+def test_every_make_target_that_a_user_needs_is_in_the_documents():
+    targets = re.findall(r"^([a-z-]+):.*##", text("Makefile"), re.MULTILINE)
+    assert {"setup", "demo", "test", "check", "dev"} <= set(targets)
+    written = text("README.md", "CONTRIBUTING.md")
+    for target in set(targets) - {"help", "clean"}:
+        assert f"make {target}" in written, target
+
+
+def test_every_command_is_in_the_documents():
+    written = text("README.md", "docs/operations.md", "docs/registry.md", "docs/datasets.md", "CONTRIBUTING.md")
+    for name in get_command(app).commands:
+        assert re.search(rf"\bsmi (--\w+ \S+ )*{name}\b|make {name}\b", written), name
+
+
+def test_every_column_of_a_registry_is_explained():
+    for column in {*City.model_fields, *Account.model_fields}:
+        assert column in text("docs/registry.md"), column
+
+
+def test_the_registry_template_is_one():
+    registry = read_registry(PROJECT / "docs" / "registry_template")
+    assert registry.cities
+    assert {account.platform for account in registry.accounts} < set(PLATFORMS)
+
+
+def test_every_platform_has_its_page_of_sources():
+    for platform in PLATFORMS:
+        page = text(f"docs/sources/{platform}.md")
+        assert "Not verified" in page
+
+
+def test_every_link_between_documents_leads_somewhere():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            if not target.startswith("http"):
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory):
+    path = tmp_path_factory.mktemp("columns") / "lake"
+    smi_each([("--lake", path, "run", "2025-05", "--to", "index", "--sandbox")])
+    with Lake.of(path).read() as cursor:
+        return cursor.execute(
+            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+            " where database_name = 'lake' and schema_name in ('metrics', 'index')"
+        ).fetchall()
+
+
+def test_every_column_users_query_is_explained(columns):
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text("docs/tables.md"), re.MULTILINE | re.DOTALL))
+    assert len({table for table, _ in columns}) == 9
+    for table, column in columns:
+        described = "".join(body for title, body in sections.items() if table in title)
+        if table == "metrics.city_platform_month":
+            described += sections["metrics.account_month"]
+        assert re.search(rf"\b{column}\b", described), f"{table}.{column}"
