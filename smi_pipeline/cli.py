@@ -249,9 +249,6 @@ def main() -> None:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"SMI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
-    except KeyboardInterrupt:
-        err.print("interrupted; what was committed is kept, run the same command to go on")
-        raise SystemExit(130) from None
     except _known_errors() as error:
         _fail(str(error))
 
@@ -367,6 +364,9 @@ def _collect_cut(
 
 
 def _finish(ended: Ended) -> None:
+    if ended.interrupted:
+        err.print("interrupted; what was committed is kept, run the same command to go on")
+        raise SystemExit(130)
     if ended.ok:
         return
     if ended.resume_at is not None:

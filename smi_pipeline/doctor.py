@@ -44,9 +44,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         try:
             at = asyncio.run(probe(platform, settings))
         except MissingCredential as error:
-            yield Finding(platform, "note", str(error))
+            yield Finding("credential", "note", str(error))
         except CollectionError as error:
-            yield Finding(platform, "bad", str(error))
+            yield Finding("credential", "bad", str(error))
         else:
             yield Finding(
                 platform,

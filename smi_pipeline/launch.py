@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.instance.ref import InstanceRef
 
 from smi_pipeline.definitions import defs
 from smi_pipeline.defs.failures import RESUME_AT
@@ -30,6 +33,10 @@ _GROUPS_TO: dict[Goal, tuple[str, ...]] = {
     "index": DERIVED_GROUPS[:4],
     "report": DERIVED_GROUPS,
 }
+# Output is on the terminal already; copying it to files starts four processes a run, which a Ctrl-C hits first.
+_NO_OUTPUT_FILES = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 OnStep = Callable[[str], None]
 
@@ -42,6 +49,7 @@ class Ended:
     steps: int = 0
     failures: list[str] = field(default_factory=list)
     resume_at: str | None = None
+    interrupted: bool = False
 
 
 def dagster_home(lake: Path) -> Path:
@@ -69,14 +77,15 @@ class Launcher:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
         self._definitions = defs()
+        self._signals = _notice_signals()
 
     @classmethod
     def on_this_host(cls) -> Launcher:
         """Against the instance in DAGSTER_HOME, whose runs the UI shows too."""
         now = settings()
-        dagster_home(now.lake)
+        home = dagster_home(now.lake)
         with Lake.of(now.lake).lock("dagster"):  # two first runs at once would both create the instance's tables
-            return cls(dg.DagsterInstance.get())
+            return cls(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_NO_OUTPUT_FILES)))
 
     def steps(self, to: Goal) -> int:
         """How many steps a derivation up to `to` has at most."""
@@ -142,7 +151,31 @@ class Launcher:
             run_id=run_id,
             tags=tags,
         )
-        return _ended(result)
+        ended = _ended(result)
+        ended.interrupted |= _signalled(self._signals)
+        return ended
+
+
+def _notice_signals() -> int:
+    """A descriptor on which every signal of this process leaves a byte, whoever handles it.
+
+    Between two steps Dagster takes an interrupt, and forgets it when the run ends: without this, a Ctrl-C in such a
+    moment would end one run of a backfill and let the next begin.
+    """
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    return read
+
+
+def _signalled(descriptor: int) -> bool:
+    """Whether SIGINT or SIGTERM came since this was last asked."""
+    try:
+        came = os.read(descriptor, 4096)
+    except BlockingIOError:
+        return False
+    return bool({signal.SIGINT, signal.SIGTERM} & set(came))
 
 
 def _listen(entry: dg.EventLogEntry, on_step: OnStep) -> None:
@@ -166,5 +199,6 @@ def _ended(result: dg.ExecuteInProcessResult) -> Ended:
             error = data.error
             while error is not None and error.cause is not None:
                 error = error.cause
+            ended.interrupted |= error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
             ended.failures.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
     return ended

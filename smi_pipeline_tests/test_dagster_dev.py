@@ -74,7 +74,7 @@ def dev(tmp_path_factory):
             process.send_signal(signal.SIGINT)
             code = process.wait(60)
     assert code == 0
-    assert not alive(folder), "a part of dagster dev is still running"
+    until(lambda: not alive(folder), 90)  # the code server notices within its heartbeat that nobody needs it
 
 
 def alive(folder):

@@ -29,16 +29,17 @@ def run_async(make: Callable[[], Awaitable[Result]]) -> Result:
         if not in_main:
             return await make()
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        hit: list[signal.Signals] = []
+        hit: list[int] = []
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-        def cancel(number: signal.Signals) -> None:
+        def cancel(number: int) -> None:
             hit.append(number)
             if task is not None:
                 task.cancel()
 
+        # Not loop.add_signal_handler: that would take the process's wakeup descriptor away from whoever has set one.
         for number in before:
-            loop.add_signal_handler(number, cancel, number)
+            signal.signal(number, lambda number, _frame: loop.call_soon_threadsafe(cancel, number))
         try:
             return await make()
         except asyncio.CancelledError:
@@ -47,7 +48,6 @@ def run_async(make: Callable[[], Awaitable[Result]]) -> Result:
             raise
         finally:
             for number, handler in before.items():
-                loop.remove_signal_handler(number)
                 signal.signal(number, handler)
 
     return asyncio.run(main())
