@@ -197,6 +197,24 @@ def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
         assert_frame_equal(mine, theirs, check_row_order=False)
 
 
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(tmp_path):
+    path = tmp_path / "lake"
+    running = subprocess.Popen(
+        command("backfill", "2025-03", "2025-05", "--sandbox", "--lake", path),
+        env=environment(),
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _until(lambda: (path / "catalog.sqlite").exists() and rows(path, "select 1 from raw.collection"))
+    os.killpg(running.pid, signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "run the same command to go on" in said
+    assert "Traceback" not in said
+
+
 def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
     path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
     server, settings = _serve("2025-06-10T06:00:00+08:00")
