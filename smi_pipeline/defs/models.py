@@ -7,7 +7,7 @@ import dagster as dg
 from smi_pipeline.defs.derive import with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import month_shown, tell_month
+from smi_pipeline.defs.preview import Metadata, month_shown, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month
@@ -84,8 +84,10 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
                 build_views(lake, graph())
                 for month in months_of(context):
                     looked = check_model(lake, model, month.first)
-                    metadata = month_shown(looked.rows, looked.first, about)
-                    context.add_asset_metadata(metadata, partition_key=month.key)
+                    shown: Metadata = {"dagster/partition_row_count": looked.rows}
+                    if month.key == context.partition_keys[-1]:  # see tell_month
+                        shown = month_shown(looked.rows, looked.first, about)
+                    context.add_asset_metadata(shown, partition_key=month.key)
                 return
             own = set(months_of(context))
             months = with_followers(lake, months_of(context), model.relation) if model.layer == "marts" else sorted(own)

@@ -22,7 +22,7 @@ NOTHING: Descriptions = {}
 
 
 def month_metadata(lake: Lake, table: str, month: date, about: Descriptions = NOTHING) -> Metadata:
-    """Row count, first rows and columns of one month of a table."""
+    """Row count, first rows and columns of one month of a table, and the lake's snapshot."""
     with lake.read() as cursor:
         rows = cursor.execute(f"select count(*) from {table} where month = $1", [month]).fetchone()
         columns = "columns(name -> name <> 'payload')"
@@ -53,14 +53,18 @@ def tell_month(
 ) -> None:
     """Tell the UI what a step did to one month of a table.
 
-    A month of the run's own range gets its metadata; a neighbour made along with it gets a materialisation of its own.
+    A month of the run's own range gets its metadata, in full only the last one: what a table looks like need not be
+    told for each of two hundred months. A neighbour made along with it gets a materialisation of its own.
     """
-    metadata = {**month_metadata(lake, table, month.first, about), "changed": done.changed}
+    counted: Metadata = {"dagster/partition_row_count": done.rows, "changed": done.changed}
     key = dg.AssetKey(table.split("."))
-    if own:
-        context.add_asset_metadata(metadata, asset_key=key, partition_key=month.key)
-    elif MONTHS.has_partition_key(month.key):
-        context.log_event(dg.AssetMaterialization(key, partition=month.key, metadata=metadata))
+    if not own:
+        if MONTHS.has_partition_key(month.key):
+            context.log_event(dg.AssetMaterialization(key, partition=month.key, metadata=counted))
+        return
+    if month.key == context.partition_keys[-1]:
+        counted |= month_metadata(lake, table, month.first, about)
+    context.add_asset_metadata(counted, asset_key=key, partition_key=month.key)
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
