@@ -41,7 +41,7 @@ check: setup ## ruff, types, import contracts (seconds)
 test: check ## check, then every test with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
-test-real: setup ## every month of the recorded posts in ../shared/realdata (long)
+test-real: setup ## every month of the recorded posts in ../shared/realdata (the better part of an hour)
 	$(BIN)/python -m pytest -m real
 
 lock: ## write the locked lists anew (needs uv)
