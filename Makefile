@@ -39,7 +39,7 @@ check: setup ## ruff, types, import contracts (seconds)
 	@rm -f .import-linter.log
 
 test: check ## check, then every test with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 test-real: setup ## every month of the recorded posts in ../shared/realdata (the better part of an hour)
 	$(BIN)/python -m pytest -m real

@@ -14,6 +14,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 
 
+# Begun first, so that two workers end at about the same time: each of these files takes minutes.
+LONGEST = ("test_end_to_end.py", "test_real_posts.py", "test_dagster_dev.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Where every binary is installed (SMI_TESTS_MAY_SKIP=no), a skipped test is a hole, not a courtesy."""
     skipped = terminalreporter.stats.get("skipped", [])
