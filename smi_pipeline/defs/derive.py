@@ -21,6 +21,7 @@ from smi_pipeline.lake.derived import Replaced, has_month, replace_month
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.metrics.account_month import account_month
 from smi_pipeline.metrics.city_month import city_platform_month
+from smi_pipeline.metrics.validity import valid_in
 from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
@@ -115,8 +116,8 @@ def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced
             cut_previous=_least_cut(lake, month.previous),
         )
         tables = {name: cast("pl.DataFrame", getattr(scored, name)) for name in INDEX_TABLES}
-        tables["city"] = _valid_in(inputs.cities, month)
-        tables["account"] = _valid_in(inputs.accounts, month)
+        for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
+            tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
         return {name: replace_month(lake, f"index.{name}", month.first, frame) for name, frame in tables.items()}
 
 
@@ -129,13 +130,6 @@ def _least_cut(lake: Lake, month: Month) -> Cut:
             [month.first],
         ).fetchall()
     return "final" if rows and all(cut == "final" for (cut,) in rows) else "provisional"
-
-
-def _valid_in(registry: pl.DataFrame, month: Month) -> pl.DataFrame:
-    valid = (pl.col("valid_from") < month.next.first) & (
-        pl.col("valid_to").is_null() | (pl.col("valid_to") > month.first)
-    )
-    return registry.filter(valid).select(pl.lit(month.first).alias("month"), pl.all())
 
 
 def _months(lake: Lake, table: str, months: Iterable[Month]) -> pl.DataFrame:
