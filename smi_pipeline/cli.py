@@ -9,8 +9,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range
 from smi_pipeline.registry.load import RegistryError
-from smi_pipeline.settings import BUNDLED_SAMPLE, PROJECT, Settings, settings
+from smi_pipeline.registry.models import PLATFORMS
+from smi_pipeline.sandboxed import DEMO_LAKE, SCENARIO, sandboxed, scenario
+from smi_pipeline.settings import Settings, settings
 
 if TYPE_CHECKING:
     from smi_pipeline.lake.collections import Cut
@@ -43,6 +44,12 @@ sandbox_app = typer.Typer(help="The local server that speaks the five APIs.", no
 registry_app = typer.Typer(help="Who is measured: check a registry folder, or make one.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
+_NEXT = """next:
+  smi demo --serve                              the report and the archive in a browser
+  smi status --lake {lake}
+  smi export index.composite --month 2025-05 --lake {lake}
+  smi backfill 2024-05 2025-05 --sandbox        a whole year of the scenario
+  make dev                                      the Dagster UI on this lake"""
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 DEMO_MONTHS = ("2025-04", "2025-05")
@@ -76,7 +83,7 @@ SandboxOption = Annotated[
     typer.Option(
         "--sandbox",
         metavar="[DATASET]",
-        help="Start the sandbox and ask it, not the real services: a data set directory, else the bundled sample.",
+        help="Start the sandbox and ask it, not the real services: a data set directory, else the bundled scenario.",
     ),
 ]
 
@@ -93,13 +100,24 @@ def options(
 
 
 @app.command()
-def demo() -> None:
-    """Two months of the bundled sample, end to end, without any token."""
-    with _sandbox(BUNDLED_SAMPLE) as server:
+def demo(
+    serve: Annotated[bool, typer.Option("--serve", help="Then show the reports in a browser, until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Loopback port of --serve; 0 for a free one.")] = 8765,
+) -> None:
+    """Two months of the bundled scenario, end to end, without any token."""
+    with sandboxed(SCENARIO) as server:
         first, last = (Month.parse(key) for key in DEMO_MONTHS)
-        _collect_cut(_launcher(), first.previous, (), server, "provisional")  # the followers that April begins with
-        _backfill(_partition_range(first, last), "report", (), server, force=False)
+        before: list[tuple[Month, Cut]] = [(first.previous, "provisional")]  # the followers that April begins with
+        _backfill(_partition_range(first, last), "report", (), server, force=False, before=before)
     _print_top(last)
+    out.print(_NEXT.format(lake=settings().lake), markup=False, soft_wrap=True)
+    if serve:
+        from smi_pipeline.serve import serve_reports, until_interrupted  # noqa: PLC0415
+
+        listening, address = serve_reports(settings().lake / "reports", port)
+        out.print(f"serving {address}{last}/index.html, all editions at {address}; Ctrl-C stops", soft_wrap=True)
+        typer.launch(f"{address}{last}/index.html")
+        until_interrupted(listening)
 
 
 @app.command()
@@ -107,9 +125,10 @@ def collect(
     month: MonthArgument, platform: PlatformOption = None, force: ForceOption = False, sandbox: SandboxOption = None
 ) -> None:
     """Ask the platforms about a month and keep what they say."""
-    with _sandbox(sandbox) as server:
+    with sandboxed(sandbox) as server:
         [one] = _partition_range(_month(month), _month(month))
-        _collect(_launcher(), one, _platforms(platform), server, force=force)
+        for cut in _cuts(server):
+            _collect_cut(_launcher(), one, _platforms(platform), server, cut, force=force)
     out.print(f"{one} is collected in {settings().lake}; next: smi run {one}")
 
 
@@ -122,7 +141,7 @@ def run(
     sandbox: SandboxOption = None,
 ) -> None:
     """Collect a month, unless it is there, and derive it up to the report."""
-    with _sandbox(sandbox) as server:
+    with sandboxed(sandbox) as server:
         months = _partition_range(_month(month), _month(month))
         _backfill(months, to.value, _platforms(platform), server, force=force)
     if to is To.REPORT:
@@ -139,7 +158,7 @@ def backfill(
     sandbox: SandboxOption = None,
 ) -> None:
     """Collect and derive a range of months. Broken off, it goes on where it was."""
-    with _sandbox(sandbox) as server:
+    with sandboxed(sandbox) as server:
         months = _partition_range(_month(first), _month(last))
         _backfill(months, to.value, _platforms(platform), server, force=force)
     out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
@@ -198,25 +217,40 @@ def doctor() -> None:
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
-    dataset: Annotated[Path, typer.Option(help="Data set the sandbox serves.")] = BUNDLED_SAMPLE,
+    dataset: Annotated[Path, typer.Option(help="Data set the sandbox serves.")] = SCENARIO,
     now: Annotated[str, typer.Option(help="The sandbox's clock at the start.")] = DEV_CLOCK,
 ) -> None:
     """Sandbox and Dagster UI together, on the demo lake. Ctrl-C stops both."""
     from smi_pipeline.dev import serve  # noqa: PLC0415
 
-    with _sandbox(dataset, now=_instant(now)):
+    with sandboxed(dataset, now=_instant(now)):
         raise typer.Exit(serve(settings(), port))
 
 
 @sandbox_app.command("serve")
 def sandbox_serve(
-    dataset: Annotated[Path, typer.Option(help="Data set directory.")] = BUNDLED_SAMPLE,
+    dataset: Annotated[Path, typer.Option(help="Data set directory.")] = SCENARIO,
     now: Annotated[str | None, typer.Option(metavar="INSTANT", help="The clock at the start.")] = None,
     port: Annotated[int, typer.Option(help="0 for a free one.")] = 8700,
 ) -> NoReturn:
     """Serve a data set as the five platforms would have, on loopback."""
+    if dataset == SCENARIO:
+        os.environ.setdefault("SMI_LAKE", str(DEMO_LAKE))
+        dataset = scenario(settings().lake)
     arguments = ["--dataset", str(dataset), "--port", str(port), *(() if now is None else ("--now", now))]
     os.execv(sys.executable, [sys.executable, "-m", "smi_pipeline.sandbox", *arguments])  # noqa: S606
+
+
+@sandbox_app.command("scenario")
+def sandbox_scenario(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; replaced when it is there.")],
+    seed: Annotated[int, typer.Option(help="Another seed: other posts, the same rankings.")] = 2025,
+) -> None:
+    """Write the bundled scenario as a data set directory, to look at or to give to --sandbox."""
+    from smi_pipeline.sandbox.scenario.write import write_scenario  # noqa: PLC0415
+
+    write_scenario(folder, seed)
+    out.print(f"{folder}: the scenario with seed {seed}; next: smi run 2025-05 --sandbox {folder}", soft_wrap=True)
 
 
 @registry_app.command("check")
@@ -279,31 +313,8 @@ def _arranged(arguments: Sequence[str]) -> list[str]:
             given.append(argument)
             following = rest[0] if rest else "-"
             if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"\d{4}-\d{2}", following)):
-                given.append(str(BUNDLED_SAMPLE))
+                given.append(str(SCENARIO))
     return shared + given
-
-
-@contextmanager
-def _sandbox(dataset: Path | None, now: datetime | None = None) -> Iterator[SandboxProcess | None]:
-    """The sandbox for the time of a command, every SMI_* set for it; nothing when no data set is given."""
-    if dataset is None:
-        settings()
-        yield None
-        return
-    from smi_pipeline.sandbox.process import SandboxProcess, environment  # noqa: PLC0415
-
-    bundled = dataset.resolve() == BUNDLED_SAMPLE
-    name = "demo" if bundled else dataset.resolve().name
-    os.environ.setdefault("SMI_LAKE", str(PROJECT / "data_lake" / name))
-    if "SMI_REGISTRY" not in os.environ:
-        if not (dataset / "registry").is_dir():
-            remedy = f"give one with --registry, or make one: smi registry from-dataset {dataset} DIR"
-            raise RegistryError([f"{dataset} has no folder `registry`; {remedy}"])
-        os.environ["SMI_REGISTRY"] = str(dataset / "registry")
-    with SandboxProcess(dataset, now=now) as server:
-        os.environ.update(environment(server.base_url))
-        settings.cache_clear()
-        yield server
 
 
 @functools.cache
@@ -315,34 +326,39 @@ def _launcher() -> Launcher:
 
 
 def _backfill(
-    months: Sequence[Month], to: Goal, platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
+    months: Sequence[Month],
+    to: Goal,
+    platforms: Sequence[Platform],
+    server: SandboxProcess | None,
+    *,
+    force: bool,
+    before: Sequence[tuple[Month, Cut]] = (),
 ) -> None:
+    """Collect the cuts `before`, then every month, and derive the months up to `to`; two bars show how far it is."""
     launcher = _launcher()
+    cuts = [*before, *((month, cut) for month in months for cut in _cuts(server))]
     with _progress() as progress:
-        task = progress.add_task("collect", total=len(months))
-        for month in months:
-            progress.update(task, description=f"collect {month}")
-            _collect(launcher, month, platforms, server, force=force)
-            progress.advance(task)
-        task = progress.add_task(f"derive to {to}", total=launcher.steps(to))
+        collecting = progress.add_task("collect", total=len(cuts) * len(platforms or PLATFORMS))
+        deriving = progress.add_task("derive", total=launcher.steps(to))
+        for month, cut in cuts:
+
+            def on_platform(step: str, label: str = f"collect {month}") -> None:
+                progress.update(collecting, description=f"{label} {step.removeprefix('raw__')}", advance=1)
+
+            _collect_cut(launcher, month, platforms, server, cut, force=force, on_step=on_platform)
+        progress.update(
+            collecting, description=f"collect {months[0]} .. {months[-1]}", completed=progress.tasks[0].total
+        )
 
         def on_step(step: str) -> None:
-            progress.update(task, description=f"derive {step}", advance=1)
+            progress.update(deriving, description=f"derive {step}", advance=1)
 
         _finish(launcher.derive(months, to, on_step))
 
 
-def _collect(
-    launcher: Launcher, month: Month, platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
-) -> None:
-    """One month: of the real services the cut that is due, of the sandbox both at their instants."""
-    from smi_pipeline.registry.models import PLATFORMS  # noqa: PLC0415
-
-    if server is None:
-        _finish(launcher.collect(month, platforms or PLATFORMS, cut=None, force=force))
-        return
-    for cut in ("provisional", "final"):
-        _collect_cut(launcher, month, platforms, server, cut, force=force)
+def _cuts(server: SandboxProcess | None) -> tuple[Cut | None, ...]:
+    """The cuts a month is collected at: of the real services the one that is due, of the sandbox both."""
+    return (None,) if server is None else ("provisional", "final")
 
 
 def _collect_cut(
@@ -350,17 +366,17 @@ def _collect_cut(
     month: Month,
     platforms: Sequence[Platform],
     server: SandboxProcess | None,
-    cut: Cut,
+    cut: Cut | None,
     *,
     force: bool = False,
+    on_step: Callable[[str], None] | None = None,
 ) -> None:
     """One cut of a month, the sandbox's clock set to its instant."""
     from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
-    from smi_pipeline.registry.models import PLATFORMS  # noqa: PLC0415
 
     if server is not None:
         server.set_clock(month.cut(ZONE, FINAL_DAY if cut == "final" else PROVISIONAL_DAY))
-    _finish(launcher.collect(month, platforms or PLATFORMS, cut=cut, force=force))
+    _finish(launcher.collect(month, platforms or PLATFORMS, cut=cut, force=force, on_step=on_step))
 
 
 def _finish(ended: Ended) -> None:

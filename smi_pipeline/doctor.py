@@ -17,7 +17,7 @@ from smi_pipeline.collectors.records import CollectionError, MissingCredential
 from smi_pipeline.lake.connection import EXTENSIONS, Lake, LakeError, extension_path
 from smi_pipeline.registry.load import RegistryError, read_registry
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.settings import BUNDLED_SAMPLE, Settings
+from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
 
 PACKAGES = ("dagster", "duckdb", "duckdb-extension-ducklake", "httpx", "polars", "pydantic", "sqlglot")
 LOW_DISK_GIB = 5
@@ -87,7 +87,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _registry(settings: Settings) -> Finding:
-    folder = settings.registry or BUNDLED_SAMPLE / "registry"
+    folder = settings.registry or SCENARIO_REGISTRY
     try:
         registry = read_registry(folder)
     except RegistryError as error:

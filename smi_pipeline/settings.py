@@ -19,7 +19,7 @@ from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import FICTIONAL_PREFIX, Account, Platform
 
 PROJECT = Path(__file__).resolve().parents[1]
-BUNDLED_SAMPLE = PROJECT / "smi_pipeline" / "sandbox" / "sample"
+SCENARIO_REGISTRY = PROJECT / "smi_pipeline" / "sandbox" / "scenario" / "registry"
 
 
 class Settings(BaseSettings):
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     lake: Path = Field(default=PROJECT / "data_lake" / "main", description="Folder of the lake.")
     registry: Path | None = Field(
         default=None,
-        description="Folder with cities.csv and accounts.csv; not set: what the lake has stored, else the sample's.",
+        description="Folder with cities.csv and accounts.csv; not set: the lake's own, else the bundled scenario's.",
     )
     first_month: str = Field(default="2024-05", description="First monthly partition, YYYY-MM.")
     zone: str | None = Field(default=None, description="Zone of the months; the method file's own when not set.")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+SAMPLE = Path(__file__).resolve().parent / "sample"  # a small data set, for what does not need the whole scenario
 
 
 def environment(**settings):

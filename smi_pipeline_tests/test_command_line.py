@@ -4,9 +4,7 @@ import shutil
 import socket
 
 import pytest
-from smi import PROJECT, smi
-
-SAMPLE = PROJECT / "smi_pipeline" / "sandbox" / "sample"
+from smi import PROJECT, SAMPLE, smi
 
 
 def lines(done):
@@ -122,10 +120,15 @@ def test_a_setting_that_makes_no_sense_is_named():
 def test_the_sandbox_option_may_stand_alone_and_shared_options_anywhere():
     from smi_pipeline.cli import _arranged  # noqa: PLC0415
 
-    sample = str(SAMPLE)
-    assert _arranged(["run", "--sandbox", "2025-05"]) == ["run", "--sandbox", sample, "2025-05"]
-    assert _arranged(["run", "2025-05", "--sandbox"]) == ["run", "2025-05", "--sandbox", sample]
-    assert _arranged(["run", "2025-05", "--sandbox", "--force"]) == ["run", "2025-05", "--sandbox", sample, "--force"]
+    assert _arranged(["run", "--sandbox", "2025-05"]) == ["run", "--sandbox", "@scenario", "2025-05"]
+    assert _arranged(["run", "2025-05", "--sandbox"]) == ["run", "2025-05", "--sandbox", "@scenario"]
+    assert _arranged(["run", "2025-05", "--sandbox", "--force"]) == [
+        "run",
+        "2025-05",
+        "--sandbox",
+        "@scenario",
+        "--force",
+    ]
     assert _arranged(["run", "--sandbox", "posts", "2025-05", "--lake", "x"]) == [
         "--lake",
         "x",

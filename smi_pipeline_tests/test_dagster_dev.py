@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from smi import PROJECT, command, environment
+from smi import PROJECT, SAMPLE, command, environment
 
 from smi_pipeline.lake.connection import Lake
 
@@ -59,7 +59,7 @@ def dev(tmp_path_factory):
         port = probe.getsockname()[1]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            command("dev", "--port", port, "--lake", folder / "lake"),
+            command("dev", "--dataset", SAMPLE, "--port", port, "--lake", folder / "lake"),
             env=environment(),
             cwd=PROJECT,
             stdout=log,

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from polars.testing import assert_frame_equal
-from smi import PROJECT, command, environment, smi, smi_each
+from smi import PROJECT, SAMPLE, command, environment, smi, smi_each
 
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.frames import read_frame
@@ -26,13 +26,13 @@ INDEX = (
 )
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory):
-    """`smi demo`, once for all tests: they only read its lake."""
-    path = tmp_path_factory.mktemp("demo") / "lake"
-    done = smi("demo", "--lake", path)
-    assert done.returncode == 0, done.stderr
-    return path, done.stdout
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A lake with April and May 2025 of the sample and the followers March ended with; tests only read it."""
+    path = tmp_path_factory.mktemp("whole") / "lake"
+    sandbox = ("--sandbox", SAMPLE, "--lake", path)
+    smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)])
+    return path
 
 
 def table(path, name):
@@ -54,26 +54,8 @@ def files(folder):
     }
 
 
-def test_the_demo_prints_the_ranking_and_writes_the_report(demo):
-    path, printed = demo
-    first = rows(
-        path,
-        "select name_zh from index.composite join index.city using (month, city_id) where month = '2025-05-01' and rank = 1",
-    )
-    assert "Composite ranking 2025-05" in printed
-    assert first[0][0] in printed
-    assert str(path / "reports" / "2025-05" / "index.html") in printed
-    assert {file.name for file in (path / "reports" / "2025-05").iterdir()} >= {
-        "index.html",
-        "index.en.html",
-        "rankings.csv",
-        "report.json",
-        "manifest.json",
-    }
-
-
-def test_every_account_of_the_sample_has_a_row_for_each_month(demo):
-    path, _ = demo
+def test_every_account_of_the_sample_has_a_row_for_each_month(whole):
+    path = whole
     asked = rows(
         path,
         "select count(*) from raw.collection_account join raw.collection using (collection_id) where collection.month = '2025-05-01' and cut = 'final'",
@@ -89,9 +71,9 @@ def test_every_account_of_the_sample_has_a_row_for_each_month(demo):
     assert silent == [(0, None, None, ["zero_denominator"])]
 
 
-def test_follower_growth_is_the_difference_of_the_snapshots_at_the_two_borders(demo):
+def test_follower_growth_is_the_difference_of_the_snapshots_at_the_two_borders(whole):
     """The 3rd of May and the 3rd of June are the snapshots nearest to May's borders."""
-    path, _ = demo
+    path = whole
     [(growth, followers)] = rows(
         path,
         "select follower_growth, followers from metrics.account_month"
@@ -107,8 +89,8 @@ def test_follower_growth_is_the_difference_of_the_snapshots_at_the_two_borders(d
     assert growth == counts["2025-06-02"] - counts["2025-05-02"]
 
 
-def test_contributions_add_up_to_every_score(demo):
-    path, _ = demo
+def test_contributions_add_up_to_every_score(whole):
+    path = whole
     worst = rows(
         path,
         "select max(abs(score - parts)) from (select c.score, sum(k.contribution) as parts from index.composite c"
@@ -117,9 +99,9 @@ def test_contributions_add_up_to_every_score(demo):
     assert worst[0][0] < 1e-9
 
 
-def test_a_collected_month_runs_again_without_a_request_to_the_same_bytes(demo):
+def test_a_collected_month_runs_again_without_a_request_to_the_same_bytes(whole):
     """No sandbox is running and no credential is set: a request would fail."""
-    path, _ = demo
+    path = whole
     before, requests = files(path / "reports"), rows(path, "select sum(requests), count(*) from raw.collection")
     snapshot = Lake.of(path).snapshot()
     done = smi("run", "2025-05", "--lake", path)
@@ -129,24 +111,24 @@ def test_a_collected_month_runs_again_without_a_request_to_the_same_bytes(demo):
     assert Lake.of(path).snapshot() == snapshot
 
 
-def test_the_report_can_be_written_again_alone(demo, tmp_path):
-    path, _ = demo
+def test_the_report_can_be_written_again_alone(whole, tmp_path):
+    path = whole
     before = files(path / "reports")
     (path / "reports" / "2025-05" / "index.html").unlink()
     assert smi("report", "2025-05", "--lake", path).returncode == 0
     assert files(path / "reports") == before
 
 
-def test_no_page_asks_for_anything_from_elsewhere(demo):
-    path, _ = demo
+def test_no_page_asks_for_anything_from_elsewhere(whole):
+    path = whole
     page = (path / "reports" / "2025-05" / "index.html").read_text()
     assert "default-src &#39;none&#39;" in page
     for asking in ("<link", "<img", "<iframe", "@import", "url(", "src="):
         assert asking not in page
 
 
-def test_status_and_export_tell_what_the_lake_has(demo):
-    path, _ = demo
+def test_status_and_export_tell_what_the_lake_has(whole):
+    path = whole
     shown = smi("--lake", path, "status", COLUMNS="200").stdout
     assert "2025-04" in shown
     assert "final 10/10" in shown or "final 9/9" in shown
@@ -156,22 +138,22 @@ def test_status_and_export_tell_what_the_lake_has(demo):
     )
 
 
-def test_months_out_of_order_give_the_same_tables(demo, tmp_path):
+def test_months_out_of_order_give_the_same_tables(whole, tmp_path):
     """May first, then April: April's run makes May's changes and growth anew. Nothing is asked: both are collected."""
     path, names = tmp_path / "lake", ("metrics.account_month", "metrics.city_platform_month", *INDEX)
-    shutil.copytree(demo[0], path)
+    shutil.copytree(whole, path)
     with Lake.of(path).write("forget what was derived") as transaction:
         for name in names:
             transaction.cursor.execute(f"delete from {name}")
     smi_each([("run", month, "--to", "index", "--lake", path) for month in ("2025-05", "2025-04")])
     for name in names:
-        assert_frame_equal(table(path, name), table(demo[0], name), check_row_order=False)
+        assert_frame_equal(table(path, name), table(whole, name), check_row_order=False)
 
 
-def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
+def test_a_run_killed_half_way_goes_on_to_the_same_tables(whole, tmp_path):
     """Killed with the sandbox it started; what was finished is not asked again."""
     path = tmp_path / "lake"
-    arguments = ("run", "2025-05", "--to", "metrics", "--sandbox", "--lake", path)
+    arguments = ("run", "2025-05", "--to", "metrics", "--sandbox", SAMPLE, "--lake", path)
     killed = subprocess.Popen(
         command(*arguments), env=environment(), cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -187,15 +169,15 @@ def test_a_run_killed_half_way_goes_on_to_the_same_tables(demo, tmp_path):
     requests = dict(rows(path, "select collection_id, requests from raw.collection"))
     assert len(requests) == 10  # five platforms, two cuts: none was begun twice
     assert all(requests[collection_id] == before for collection_id, before in done)
-    # The demo has April's snapshots too, so it alone knows how May's followers grew.
-    mine, theirs = (table(lake, "metrics.account_month").drop("follower_growth") for lake in (path, demo[0]))
+    # The whole lake has April's snapshots too, so it alone knows how May's followers grew.
+    mine, theirs = (table(lake, "metrics.account_month").drop("follower_growth") for lake in (path, whole))
     assert_frame_equal(mine, theirs.filter(theirs["month"].dt.month() == 5), check_row_order=False)
 
 
 def test_ctrl_c_ends_at_once_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "lake"
     running = subprocess.Popen(
-        command("backfill", "2025-03", "2025-05", "--sandbox", "--lake", path),
+        command("backfill", "2025-03", "2025-05", "--sandbox", SAMPLE, "--lake", path),
         env=environment(),
         cwd=PROJECT,
         stderr=subprocess.PIPE,
@@ -211,11 +193,11 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(tmp_path):
 
 
 def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
-    path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
+    path = tmp_path / "lake"
     server, settings = _serve("2025-06-10T06:00:00+08:00")
     server.kill()
     server.wait()
-    broken = smi("collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings)
+    broken = smi("collect", "2025-05", "--platform", "x", "--lake", path, "--registry", SAMPLE / "registry", **settings)
     assert broken.returncode == 1
     assert "Traceback" not in broken.stderr
     assert "x" in broken.stderr
@@ -223,7 +205,7 @@ def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
     server, settings = _serve("2025-06-10T06:00:00+08:00")
     try:
         whole = smi(
-            "collect", "2025-05", "--platform", "x", "--lake", path, "--registry", sample / "registry", **settings
+            "collect", "2025-05", "--platform", "x", "--lake", path, "--registry", SAMPLE / "registry", **settings
         )
     finally:
         server.terminate()
@@ -234,13 +216,13 @@ def test_a_platform_that_dies_half_way_is_one_clear_error_and_resumes(tmp_path):
 
 def test_a_refused_credential_is_named_and_leaves_no_trace_anywhere(tmp_path):
     """Every credential is a canary; afterwards nothing that was written holds it, the run history included."""
-    path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
+    path = tmp_path / "lake"
     canary = "SMI_CANARY_0123456789abcdef"
     server, settings = _serve("2025-06-10T06:00:00+08:00")
     wrong = {name: f"{canary}_{name}" if "BASE_URL" not in name else value for name, value in settings.items()}
     wrong |= {"SMI_INSTAGRAM_USER_ID": settings["SMI_INSTAGRAM_USER_ID"], "SMI_FACEBOOK_APP_SECRET": f"{canary}_SECRET"}
     try:
-        done = smi("collect", "2025-05", "--lake", path, "--registry", sample / "registry", **wrong)
+        done = smi("collect", "2025-05", "--lake", path, "--registry", SAMPLE / "registry", **wrong)
     finally:
         server.terminate()
         server.wait()
@@ -262,12 +244,12 @@ def test_a_refused_credential_is_named_and_leaves_no_trace_anywhere(tmp_path):
 
 
 def test_two_months_may_be_collected_at_the_same_time(tmp_path):
-    path, sample = tmp_path / "lake", PROJECT / "smi_pipeline" / "sandbox" / "sample"
+    path = tmp_path / "lake"
     server, settings = _serve("2025-06-10T06:00:00+08:00")
     try:
         both = [
             subprocess.Popen(
-                command("collect", month, "--lake", path, "--registry", sample / "registry"),
+                command("collect", month, "--lake", path, "--registry", SAMPLE / "registry"),
                 env=environment(**settings),
                 cwd=PROJECT,
                 stderr=subprocess.PIPE,
@@ -291,7 +273,7 @@ def _serve(now):
     from smi_pipeline.sandbox.process import environment as settings_for  # noqa: PLC0415
 
     server = subprocess.Popen(
-        command("sandbox", "serve", "--now", now, "--port", "0"),
+        command("sandbox", "serve", "--dataset", SAMPLE, "--now", now, "--port", "0"),
         env=environment(),
         cwd=PROJECT,
         stdout=subprocess.PIPE,

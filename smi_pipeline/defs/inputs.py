@@ -32,7 +32,7 @@ from smi_pipeline.registry.load import (
     parse_weight_inputs,
     read_file,
 )
-from smi_pipeline.settings import BUNDLED_SAMPLE, Settings
+from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
         RegistryError, MethodError: a file is not usable; nothing is stored then.
     """
     scores = _inbox(lake)
-    for file in scores:
+    for file in stored_inputs(lake).changed(scores):  # those stored as they are were read when they came
         parse_rows(file.text, file.name, ExpertScore)
     method = InputFile("method", settings.method, method_text(settings.method))
     parse_method(method.text, name=method.name)
@@ -91,7 +91,7 @@ def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
     """The registry folder's files; none when no folder is named and the lake has its registry already."""
     if settings.registry is None and stored_inputs(lake).find("cities") is not None:
         return []
-    folder = settings.registry or BUNDLED_SAMPLE / "registry"
+    folder = settings.registry or SCENARIO_REGISTRY
     cities = InputFile("cities", CITIES, read_file(folder, CITIES))
     accounts = InputFile("accounts", ACCOUNTS, read_file(folder, ACCOUNTS))
     parse_registry(cities.text, accounts.text, str(folder))

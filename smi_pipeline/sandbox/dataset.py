@@ -1,9 +1,12 @@
 """A data set directory in the neutral format: accounts, posts and, where there are any, repeated observations.
 
     accounts    platform, account_id, handle, display_name, followers, followers_at
+                optional: suspended_at, renamed_at, former_handle
     posts       platform, account_id, post_id, created_at, kind, text, permalink, likes, comments, shares, views
+                optional: deleted_at
     followers   platform, account_id, observed_at, followers                                       (optional)
     snapshots   platform, account_id, post_id, observed_at, likes, comments, shares, views         (optional)
+                optional: text, the words it was edited to; empty where they stayed
 
 Each is `<name>.csv` or `<name>.csv.gz`, UTF-8, comma, `"` quotes; texts may contain line breaks. Columns come in any
 order and unknown ones are ignored. An empty cell means "not in the data", never zero. Counts are taken as they stand,
@@ -47,6 +50,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "followers": ("platform", "account_id", "observed_at", "followers"),
     "snapshots": ("platform", "account_id", "post_id", "observed_at", "likes", "comments", "shares", "views"),
 }
+OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {
+    "accounts": ("suspended_at", "renamed_at", "former_handle"),
+    "posts": ("deleted_at",),
+    "followers": (),
+    "snapshots": ("text",),
+}
 _LARGEST_CELL = 10_000_000
 
 
@@ -65,19 +74,28 @@ class Counts(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Account:
-    """One account. `followers` is accounts.csv's count; `observations` are those of followers.csv, oldest first."""
+    """One account. `followers` is accounts.csv's count; `observations` are those of followers.csv, oldest first.
+
+    It was `former_handle` until `renamed_at`, and has not been there since `suspended_at`; `None` = never happened.
+    """
 
     platform: Platform
     account_id: str
     handle: str
     display_name: str
     followers: int | None
+    suspended_at: datetime | None = None
+    renamed_at: datetime | None = None
+    former_handle: str = ""
     observations: list[tuple[datetime, int]] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
 class Post:
-    """One post. `counts` are those of posts.csv; `snapshots` those of snapshots.csv, oldest first."""
+    """One post. `counts` are those of posts.csv; `snapshots` those of snapshots.csv, oldest first.
+
+    `edits` are the texts it was given later, oldest first. It is gone from `deleted_at` on; `None` = it stayed.
+    """
 
     account: Account
     post_id: str
@@ -86,7 +104,9 @@ class Post:
     text: str
     permalink: str
     counts: Counts
+    deleted_at: datetime | None = None
     snapshots: list[tuple[datetime, Counts]] = field(default_factory=list)
+    edits: list[tuple[datetime, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +118,7 @@ class Dataset:
 
 
 class _Row(NamedTuple):
-    """A row's cells in the order of COLUMNS, and where it stands."""
+    """Where a row stands, and its cells in the order of COLUMNS, then OPTIONAL_COLUMNS (empty where there is none)."""
 
     name: str
     line: int
@@ -139,13 +159,16 @@ def load(directory: Path | str) -> Dataset:
         account.observations.sort(key=lambda seen: seen[0])
     for post in posts.values():
         post.snapshots.sort(key=lambda seen: seen[0])
+        post.edits.sort(key=lambda edit: edit[0])
     return Dataset(tuple(accounts.values()), tuple(posts.values()))
 
 
 def _account(row: _Row) -> Account:
-    platform, account_id, handle, display_name, followers, followers_at = row.cells
+    platform, account_id, handle, display_name, followers, followers_at, suspended_at, renamed_at, former = row.cells
     if not account_id:
         raise row.wrong("account_id", "an id", account_id)
+    if bool(renamed_at) != bool(former):
+        raise row.wrong("former_handle", "a handle where renamed_at is given, and nothing elsewhere", former)
     if followers_at:
         _time(row, "followers_at", followers_at)
     return Account(
@@ -154,11 +177,14 @@ def _account(row: _Row) -> Account:
         handle=handle or account_id,
         display_name=display_name or handle or account_id,
         followers=_count(row, "followers", followers),
+        suspended_at=_time(row, "suspended_at", suspended_at) if suspended_at else None,
+        renamed_at=_time(row, "renamed_at", renamed_at) if renamed_at else None,
+        former_handle=former,
     )
 
 
 def _post(row: _Row, accounts: dict[tuple[str, str], Account]) -> Post:
-    platform, account_id, post_id, created_at, kind, text, permalink, *counts = row.cells
+    platform, account_id, post_id, created_at, kind, text, permalink, *counts, deleted_at = row.cells
     if not post_id:
         raise row.wrong("post_id", "an id", post_id)
     if kind not in KINDS:
@@ -171,6 +197,7 @@ def _post(row: _Row, accounts: dict[tuple[str, str], Account]) -> Post:
         text=text,
         permalink=permalink,
         counts=_counts(row, counts),
+        deleted_at=_time(row, "deleted_at", deleted_at) if deleted_at else None,
     )
 
 
@@ -183,11 +210,14 @@ def _observe_account(row: _Row, accounts: dict[tuple[str, str], Account]) -> Non
 
 
 def _observe_post(row: _Row, posts: dict[tuple[str, str], Post]) -> None:
-    platform, _, post_id, observed_at, *counts = row.cells
+    platform, _, post_id, observed_at, *counts, text = row.cells
     post = posts.get((_platform(row, platform), post_id))
     if post is None:
         raise row.wrong("post_id", f"the id of a {platform} post in posts.csv", post_id)
-    post.snapshots.append((_time(row, "observed_at", observed_at), _counts(row, counts)))
+    seen_at = _time(row, "observed_at", observed_at)
+    post.snapshots.append((seen_at, _counts(row, counts)))
+    if text:
+        post.edits.append((seen_at, text))
 
 
 def _known_account(row: _Row, accounts: dict[tuple[str, str], Account], platform: str, account_id: str) -> Account:
@@ -260,7 +290,8 @@ def _parsed(name: str, stem: str, reader: Iterator[list[str]]) -> Iterator[_Row]
     missing = [column for column in columns if column not in header]
     if missing:
         raise DatasetError(f"{name} line 1: expected the columns {', '.join(columns)}; missing: {', '.join(missing)}")
-    pick = operator.itemgetter(*(header.index(column) for column in columns))
+    wanted = (*columns, *OPTIONAL_COLUMNS[stem])
+    pick = operator.itemgetter(*(header.index(column) if column in header else len(header) for column in wanted))
     last = cast("int", reader.line_num)  # type: ignore[attr-defined]
     for cells in reader:
         first, last = last + 1, cast("int", reader.line_num)  # type: ignore[attr-defined]
@@ -268,4 +299,4 @@ def _parsed(name: str, stem: str, reader: Iterator[list[str]]) -> Iterator[_Row]
             continue
         if len(cells) != len(header):
             raise DatasetError(f"{name} line {first}: expected {len(header)} cells, found {len(cells)}")
-        yield _Row(name, first, pick(cells))
+        yield _Row(name, first, pick((*cells, "")))

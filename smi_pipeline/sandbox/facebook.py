@@ -102,11 +102,11 @@ class Facebook:
         if item is not None:
             return item
         if re.fullmatch(r"[0-9_]+", node):
-            owner = self._world.by_id("facebook", node) or self._world.by_handle("facebook", node)
+            owner = self._world.by_id("facebook", node, now) or self._world.by_handle("facebook", node, now)
             if owner is None:
                 raise missing_object(node)
         else:
-            owner = self._world.by_handle("facebook", node)
+            owner = self._world.by_handle("facebook", node, now)
             if owner is None:
                 message = f"(#803) Some of the aliases you requested do not exist: {node}"
                 raise graph_error(803, message, status=HTTPStatus.NOT_FOUND)
@@ -240,19 +240,19 @@ def _page_url(owner: Owner, asked: Field, ask: Ask, direction: str, cursor: str)
 def _post(item: Item, fields: tuple[Field, ...], now: datetime) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for asked in fields:
-        value = _counted_value(item, asked, now) or _own_value(item, asked)
+        value = _counted_value(item, asked, now) or _own_value(item, asked, now)
         if value is not None:
             told[asked.alias] = value
     return told | {"id": item.id}
 
 
-def _own_value(item: Item, asked: Field) -> Any:
+def _own_value(item: Item, asked: Field, now: datetime) -> Any:
     value: Any = None
     match asked.name:
         case "created_time" | "updated_time":
             value = item.created_at.strftime("%Y-%m-%dT%H:%M:%S+0000")
         case "message":
-            value = item.text or None
+            value = item.text(now) or None
         case "permalink_url":
             value = item.post.permalink or f"https://www.facebook.com/{item.id.replace('_', '/posts/', 1)}"
         case "status_type":

@@ -76,7 +76,7 @@ class Instagram:
         username = asked.modifiers.get("username")
         if not username:
             raise graph_error(100, "(#100) The parameter username is required")
-        owner = self._world.by_handle("instagram", username)
+        owner = self._world.by_handle("instagram", username, now)
         if owner is None:
             raise graph_error(
                 110,
@@ -154,7 +154,7 @@ def _cursor(scope: str, token: str) -> int:
 def _media(item: Item, fields: tuple[Field, ...], now: datetime) -> dict[str, Any]:
     counts = item.counts(now)
     values: dict[str, Any] = {
-        "caption": item.text or None,
+        "caption": item.text(now) or None,
         "timestamp": item.created_at.strftime("%Y-%m-%dT%H:%M:%S+0000"),
         "media_type": WORDS[item.kind].instagram_media_type,
         "media_product_type": WORDS[item.kind].instagram_media_product_type,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import selectors
@@ -19,17 +20,16 @@ from smi_pipeline.sandbox.exchange import CREDENTIAL
 from smi_pipeline.sandbox.instagram import ASKING_ACCOUNT
 
 PROJECT = Path(__file__).resolve().parents[2]
-SAMPLE = Path(__file__).resolve().parent / "sample"
 
 
 class SandboxError(Exception):
-    """The sandbox did not start; the message is its own."""
+    """The sandbox did not start, or the scenario was not written; the message is the process's own."""
 
 
 class SandboxProcess:
     """Starts the sandbox on entering and stops it on leaving. It also stops by itself when this process dies."""
 
-    def __init__(self, dataset: Path | str = SAMPLE, *, now: datetime | None = None, port: int = 0) -> None:
+    def __init__(self, dataset: Path | str, *, now: datetime | None = None, port: int = 0) -> None:
         """Prepare to serve `dataset` with the clock at `now` (the machine's own time when not given)."""
         self._command = [
             *(sys.executable, "-m", "smi_pipeline.sandbox", "--until-stdin-closes"),
@@ -58,8 +58,7 @@ class SandboxProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))},
+            env=_environment(),
         )
         line = self._first_line(self._process, patience_seconds)
         if not line.startswith("sandbox http://"):
@@ -134,6 +133,38 @@ class SandboxProcess:
             return ""
         self._errors.seek(0)
         return self._errors.read().strip()
+
+
+def scenario_in(folder: Path) -> Path:
+    """The bundled scenario as a data set directory: `folder`, written in a process of its own unless it is there.
+
+    Raises:
+        SandboxError: it could not be written.
+    """
+    stamp, made_of = folder / "made_of.txt", _fingerprint()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == made_of:
+        return folder
+    command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", str(folder)]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise SandboxError(f"the scenario was not written to {folder}: {done.stderr.strip()}")
+    stamp.write_text(made_of, encoding="utf-8")
+    return folder
+
+
+def _fingerprint() -> str:
+    """What the scenario is made of: a checksum over the files of its package."""
+    package = Path(__file__).resolve().parent / "scenario"
+    whole = hashlib.sha256()
+    for path in sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        whole.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    return whole.hexdigest()
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with the project where Python looks for modules."""
+    path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path}
 
 
 def environment(base_url: str) -> dict[str, str]:

@@ -65,7 +65,7 @@ class TikTok:
         username = body.get("username")
         if not isinstance(username, str) or not username:
             raise _invalid(ask, "Invalid username")
-        owner = self._world.by_handle("tiktok", username)
+        owner = self._world.by_handle("tiktok", username, ask.now)
         if owner is None:
             raise _invalid(ask, f"{username} is invalid: cannot find the user")
         values = {
@@ -109,7 +109,7 @@ class TikTok:
         none = [_condition(ask, one) for one in _conditions(ask, query, "not")]
         items = [
             item
-            for owner in self._named(query)
+            for owner in self._named(query, ask.now)
             for item in owner.items[owner.posts_before(start) : owner.posts_by(last)]
             if all(test(item) for test in every)
             and (not some or any(test(item) for test in some))
@@ -117,13 +117,13 @@ class TikTok:
         ]
         return sorted(items, key=lambda item: int(item.id), reverse=True)
 
-    def _named(self, query: dict[str, Any]) -> list[Owner]:
+    def _named(self, query: dict[str, Any], now: datetime) -> list[Owner]:
         """The accounts a query can be about: those its `and` names, else all."""
         for one in query.get("and") or []:
             if one.get("field_name") == "username" and one.get("operation") in {"EQ", "IN"}:
-                found = (self._world.by_handle("tiktok", str(name)) for name in one.get("field_values") or [])
+                found = (self._world.by_handle("tiktok", str(name), now) for name in one.get("field_values") or [])
                 return list({owner.id: owner for owner in found if owner is not None}.values())
-        return self._world.owners("tiktok")
+        return self._world.owners("tiktok", now)
 
 
 def _token(ask: Ask) -> Answer:
@@ -207,18 +207,17 @@ def _condition(ask: Ask, one: dict[str, Any]) -> _Test:
     texts = [str(value) for value in values]
     match name:
         case "username" if operation in {"EQ", "IN"}:
-            exact = {text.casefold() for text in texts}
-            folded = {identity.handle("tiktok", text).casefold() for text in texts}
-            return lambda item: item.owner.account.handle.casefold() in exact or item.owner.handle.casefold() in folded
+            named = {identity.handle("tiktok", text).casefold() for text in texts}
+            return lambda item: item.owner.handle.casefold() in named
         case "create_date":
             return _compared(ask, operation, texts, lambda item: item.created_at.strftime("%Y%m%d"))
         case "video_id" if operation in {"EQ", "IN"}:
             return lambda item: item.id in texts
         case "hashtag_name" if operation in {"EQ", "IN"}:
             tags = {text.casefold() for text in texts}
-            return lambda item: any(tag.casefold() in tags for tag in _HASHTAG.findall(item.text))
+            return lambda item: any(tag.casefold() in tags for tag in _HASHTAG.findall(item.text(ask.now)))
         case "keyword" if operation in {"EQ", "IN"}:
-            return lambda item: any(text.casefold() in item.text.casefold() for text in texts)
+            return lambda item: any(text.casefold() in item.text(ask.now).casefold() for text in texts)
         case "region_code" | "music_id" | "effect_id" | "video_length":
             return lambda _: False  # not in a data set: no video is known to fit
         case _:
@@ -240,17 +239,17 @@ def _compared(ask: Ask, operation: str, texts: list[str], value: Callable[[Item]
 
 
 def _video(item: Item, fields: list[str], now: datetime) -> dict[str, Any]:
-    counts = item.counts(now)
+    counts, text = item.counts(now), item.text(now)
     values = present(
         id=int(item.id),
         create_time=int(item.created_at.timestamp()),
         username=item.owner.handle,
-        video_description=item.text,
+        video_description=text,
         like_count=counts.likes,
         comment_count=counts.comments,
         share_count=counts.shares,
         view_count=counts.views,
-        hashtag_names=list(dict.fromkeys(_HASHTAG.findall(item.text))) or None,
+        hashtag_names=list(dict.fromkeys(_HASHTAG.findall(text))) or None,
     )
     return {name: values[name] for name in fields if name in values}
 

@@ -1,12 +1,12 @@
 """The five platforms at an instant: who is there, what was posted by then and what had come back.
 
 Posts of an account are kept oldest first beside a list of their times, so that every question is a bisection and none
-goes through all posts.
+goes through all posts. An account that was renamed or deleted posts is another `Owner` before and after.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,10 +39,15 @@ class Item:
         """What it is, in the neutral words."""
         return self.post.kind
 
-    @property
-    def text(self) -> str:
-        """Its text, as the data set has it."""
-        return self.post.text
+    def text(self, now: datetime) -> str:
+        """Its text, as the data set has it: the newest edit not after `now`, or the first."""
+        known = bisect_right(self.post.edits, now, key=lambda edit: edit[0])
+        return self.post.edits[known - 1][1] if known else self.post.text
+
+    def is_there(self, now: datetime) -> bool:
+        """Whether it was posted by `now` and not deleted."""
+        deleted_at = self.post.deleted_at
+        return self.created_at <= now and (deleted_at is None or now < deleted_at)
 
     def counts(self, now: datetime) -> Counts:
         """The newest snapshot not after `now`, or what posts.csv says where there is none."""
@@ -59,6 +64,7 @@ class Owner:
     account: Account
     items: list[Item] = field(default_factory=list)
     times: list[datetime] = field(default_factory=list)
+    deletions: list[datetime] = field(default_factory=list)
     _totals: dict[str, tuple[list[datetime], list[int]]] = field(default_factory=dict)
 
     @property
@@ -101,27 +107,61 @@ class World:
         self._by_handle: dict[tuple[Platform, str], Owner] = {}
         self._by_folded: dict[tuple[Platform, str], Owner] = {}
         self._items: dict[tuple[Platform, str], Item] = {}
+        self._versions: dict[tuple[Platform, str, bool, int], Owner] = {}
         owners = {id(account): self._add_account(account) for account in dataset.accounts}
         for post in sorted(dataset.posts, key=lambda post: post.created_at):
             self._add_post(owners[id(post.account)], post)
 
-    def owners(self, platform: Platform) -> list[Owner]:
+    def owners(self, platform: Platform, now: datetime) -> list[Owner]:
         """All accounts of a platform."""
-        return [owner for (on, _), owner in self._by_id.items() if on == platform]
+        found = [owner for (on, _), owner in self._by_id.items() if on == platform]
+        return [shown for owner in found if (shown := self._shown(owner, now)) is not None]
 
-    def by_id(self, platform: Platform, wire_id: str) -> Owner | None:
-        """The account with this id on the wire."""
-        return self._by_id.get((platform, wire_id))
+    def by_id(self, platform: Platform, wire_id: str, now: datetime) -> Owner | None:
+        """The account with this id on the wire; `None` also where it is suspended."""
+        return self._shown(self._by_id.get((platform, wire_id)), now)
 
-    def by_handle(self, platform: Platform, asked: str) -> Owner | None:
+    def by_handle(self, platform: Platform, asked: str, now: datetime) -> Owner | None:
         """The account with this handle: as the data set writes it, else as it goes on the wire; case never matters."""
-        exact = self._by_handle.get((platform, asked.removeprefix("@").casefold()))
-        return exact or self._by_folded.get((platform, identity.handle(platform, asked).casefold()))
+        return self._shown(self._called(platform, asked, now), now)
+
+    def is_suspended(self, platform: Platform, asked: str, now: datetime) -> bool:
+        """Whether the account with this id on the wire, or this handle, is suspended."""
+        owner = self._by_id.get((platform, asked)) or self._called(platform, asked, now)
+        return owner is not None and _suspended(owner.account, now)
 
     def item(self, platform: Platform, wire_id: str, now: datetime) -> Item | None:
-        """The post with this id, if it was created by `now`."""
+        """The post with this id, if it is there."""
         item = self._items.get((platform, wire_id))
-        return item if item is not None and item.created_at <= now else None
+        there = item is not None and item.is_there(now) and not _suspended(item.owner.account, now)
+        return item if there else None
+
+    def _called(self, platform: Platform, asked: str, now: datetime) -> Owner | None:
+        written = (platform, asked.removeprefix("@").casefold())
+        folded = (platform, identity.handle(platform, asked).casefold())
+        for owner in (self._by_handle.get(written), self._by_folded.get(folded)):
+            if owner is not None and identity.handle(platform, _handle(owner.account, now)).casefold() == folded[1]:
+                return owner
+        return None
+
+    def _shown(self, owner: Owner | None, now: datetime) -> Owner | None:
+        """The account as it is at `now`: with the handle it has then, without the posts deleted by then."""
+        if owner is None or _suspended(owner.account, now):
+            return None
+        account = owner.account
+        renamed = account.renamed_at is not None and now < account.renamed_at
+        gone = bisect_right(owner.deletions, now)
+        if not renamed and not gone:
+            return owner
+        key = (account.platform, owner.id, renamed, gone)
+        if key not in self._versions:
+            handle = identity.handle(account.platform, _handle(account, now))
+            version = Owner(owner.id, handle, account)
+            there = [item for item in owner.items if item.post.deleted_at is None or now < item.post.deleted_at]
+            version.items = [Item(item.id, place, version, item.post) for place, item in enumerate(there)]
+            version.times = [item.created_at for item in there]
+            self._versions[key] = version
+        return self._versions[key]
 
     def _add_account(self, account: Account) -> Owner:
         platform = account.platform
@@ -129,7 +169,8 @@ class World:
             identity.account_id(platform, account.account_id), identity.handle(platform, account.handle), account
         )
         self._by_id[platform, owner.id] = owner
-        self._by_handle.setdefault((platform, account.handle.removeprefix("@").casefold()), owner)
+        for handle in filter(None, (account.handle, account.former_handle)):
+            self._by_handle.setdefault((platform, handle.removeprefix("@").casefold()), owner)
         first = self._by_folded.setdefault((platform, owner.handle.casefold()), owner)
         by_handle_alone = platform in _REACHED_BY_HANDLE_ALONE or account.account_id != owner.id
         if first is not owner and by_handle_alone:
@@ -151,7 +192,19 @@ class World:
         item = Item(wire_id, len(owner.items), owner, post)
         owner.items.append(item)
         owner.times.append(post.created_at)
+        if post.deleted_at is not None:
+            insort(owner.deletions, post.deleted_at)
         self._items[platform, wire_id] = item
+
+
+def _suspended(account: Account, now: datetime) -> bool:
+    return account.suspended_at is not None and account.suspended_at <= now
+
+
+def _handle(account: Account, now: datetime) -> str:
+    """The handle an account has at `now`, as the data set writes it."""
+    before = account.renamed_at is not None and now < account.renamed_at
+    return account.former_handle if before else account.handle
 
 
 def _running_total(items: list[Item], count: Callable[[Counts], int | None]) -> tuple[list[datetime], list[int]]:

@@ -140,15 +140,17 @@ class X:
     def _users_by_names(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "usernames", "user.fields", "expansions", "tweet.fields", "post.fields")
         names = _listed(ask, "usernames", "[A-Za-z0-9_]{1,15}")
-        return self._users(ask, "usernames", names, lambda name: self._world.by_handle("x", name))
+        return self._users(ask, "usernames", names, lambda name: self._world.by_handle("x", name, ask.now))
 
     def _users_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "ids", "user.fields", "expansions", "tweet.fields", "post.fields")
-        return self._users(ask, "ids", _listed(ask, "ids", r"\d{1,19}"), lambda user: self._world.by_id("x", user))
+        return self._users(
+            ask, "ids", _listed(ask, "ids", r"\d{1,19}"), lambda user: self._world.by_id("x", user, ask.now)
+        )
 
     def _users(self, ask: Ask, parameter: str, asked: list[str], find: Callable[[str], Owner | None]) -> dict[str, Any]:
         found = {value: find(value) for value in asked}
-        errors = [_not_found("user", parameter, value) for value, owner in found.items() if owner is None]
+        errors = [self._no_user(ask, parameter, value) for value, owner in found.items() if owner is None]
         data = [_user(owner, ask) for owner in found.values() if owner is not None]
         return present(data=data or None, errors=errors or None)
 
@@ -156,13 +158,20 @@ class X:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
         if not re.fullmatch("[A-Za-z0-9_]{1,15}", name):
             raise _invalid("username", name, "does not match ^[A-Za-z0-9_]{1,15}$")
-        owner = self._world.by_handle("x", name)
-        return {"data": _user(owner, ask)} if owner else {"errors": [_not_found("user", "username", name)]}
+        owner = self._world.by_handle("x", name, ask.now)
+        return {"data": _user(owner, ask)} if owner else {"errors": [self._no_user(ask, "username", name)]}
 
     def _user_by_id(self, ask: Ask, user: str) -> dict[str, Any]:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
-        owner = self._world.by_id("x", user)
-        return {"data": _user(owner, ask)} if owner else {"errors": [_not_found("user", "id", user)]}
+        owner = self._world.by_id("x", user, ask.now)
+        return {"data": _user(owner, ask)} if owner else {"errors": [self._no_user(ask, "id", user)]}
+
+    def _no_user(self, ask: Ask, parameter: str, value: str) -> dict[str, Any]:
+        """Why there is no such user to show: suspended, or nobody."""
+        problem = _not_found("user", parameter, value)
+        if self._world.is_suspended("x", value, ask.now):
+            problem |= {"title": "Forbidden", "detail": f"User has been suspended: [{value}]."}
+        return problem
 
     def _timeline(self, ask: Ask, user: str) -> dict[str, Any]:
         _known_parameters(
@@ -174,9 +183,9 @@ class X:
             raise _invalid("id", user, "does not match ^[0-9]{1,19}$")
         size = _page_size(ask)
         view = _View(ask)
-        owner = self._world.by_id("x", user)
+        owner = self._world.by_id("x", user, ask.now)
         if owner is None:
-            return {"errors": [_not_found("user", "id", user)]}
+            return {"errors": [self._no_user(ask, "id", user)]}
         return _page(owner, _reachable(owner, ask), size, view)
 
     def _posts_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
@@ -221,7 +230,7 @@ class _View:
 
     def post(self, item: Item) -> dict[str, Any]:
         """One post with the asked-for fields that the data have."""
-        counts = item.counts(self.ask.now)
+        counts, text = item.counts(self.ask.now), item.text(self.ask.now)
         metrics = present(
             **{self.vocabulary.reposts: counts.shares},
             reply_count=counts.comments,
@@ -231,7 +240,7 @@ class _View:
         media = [key for key, _ in _media(item)]
         values: dict[str, Any] = {
             "id": item.id,
-            "text": item.text,
+            "text": text,
             self.vocabulary.history: [item.id],
             "created_at": iso(item.created_at, milliseconds=True),
             "author_id": item.owner.id,
@@ -241,7 +250,7 @@ class _View:
             "reply_settings": "everyone",
             "public_metrics": metrics,
             "attachments": {"media_keys": media} if media else None,
-            "entities": _entities(item.text),
+            "entities": _entities(text),
             self.vocabulary.referenced: _referenced(item),
         }
         return {name: value for name, value in values.items() if name in self.fields and value is not None}

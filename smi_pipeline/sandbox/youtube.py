@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -63,9 +64,9 @@ class YouTube:
         if len(asked) > MAX_RESULTS:
             raise _invalid_parameter(name, f"The request specifies more than {MAX_RESULTS} ids.")
         if name == "id":
-            found = [self._world.by_id("youtube", channel) for channel in dict.fromkeys(asked)]
+            found = [self._world.by_id("youtube", channel, ask.now) for channel in dict.fromkeys(asked)]
         else:
-            found = [self._world.by_handle("youtube", asked[0])]
+            found = [self._world.by_handle("youtube", asked[0], ask.now)]
         owners = [owner for owner in found if owner is not None]
         first = _start(ask, f"youtube/channels/{','.join(asked)}")
         shown = owners[first : first + size]
@@ -79,7 +80,7 @@ class YouTube:
         size = _page_size(ask)
         _only_filter(ask, "playlistId", "id")
         playlist = ask.params.get("playlistId", "")
-        owner = self._world.by_id("youtube", "UC" + playlist[2:]) if playlist.startswith("UU") else None
+        owner = self._world.by_id("youtube", "UC" + playlist[2:], ask.now) if playlist.startswith("UU") else None
         total = owner.posts_by(ask.now) if owner else 0
         if owner is None or total == 0:
             message = "The playlist identified with the request's <code>playlistId</code> parameter cannot be found."
@@ -88,7 +89,7 @@ class YouTube:
         start = min(_start(ask, scope, total), total)
         stop = max(0, start - size)
         shown = owner.items[stop:start][::-1]
-        items = [_playlist_item(item, playlist, total - 1 - item.place, parts) for item in shown]
+        items = [_playlist_item(item, playlist, total - 1 - item.place, parts, ask.now) for item in shown]
         return _listing(
             "playlistItem",
             {"totalResults": total, "resultsPerPage": size},
@@ -134,8 +135,8 @@ def _channel(owner: Owner, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
     return _resource("channel", owner.id, values, parts)
 
 
-def _playlist_item(item: Item, playlist: str, position: int, parts: Sequence[str]) -> dict[str, Any]:
-    title, description = _title_and_description(item.text)
+def _playlist_item(item: Item, playlist: str, position: int, parts: Sequence[str], now: datetime) -> dict[str, Any]:
+    title, description = _title_and_description(item.text(now))
     values: dict[str, Any] = {
         "snippet": {
             "publishedAt": iso(item.created_at),
@@ -158,7 +159,7 @@ def _playlist_item(item: Item, playlist: str, position: int, parts: Sequence[str
 
 def _video(item: Item, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
     counts = item.counts(ask.now)
-    title, description = _title_and_description(item.text)
+    title, description = _title_and_description(item.text(ask.now))
     values: dict[str, Any] = {
         "snippet": {
             "publishedAt": iso(item.created_at),

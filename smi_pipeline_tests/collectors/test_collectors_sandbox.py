@@ -12,12 +12,13 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 import pytest
+from smi import SAMPLE
 
 from smi_pipeline.collectors.collect import collector, probe
 from smi_pipeline.collectors.records import CollectionError, Window
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS, Account
-from smi_pipeline.sandbox.process import SAMPLE, SandboxProcess, environment
+from smi_pipeline.sandbox.process import SandboxProcess, environment
 from smi_pipeline.settings import Settings
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -64,7 +65,7 @@ def expected(platform, window):
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with SandboxProcess(now=MAY.cut(ZONE, 10)) as process:
+    with SandboxProcess(SAMPLE, now=MAY.cut(ZONE, 10)) as process:
         yield process
 
 
@@ -179,7 +180,7 @@ def test_a_sandbox_that_was_killed_ends_the_collection_with_a_clear_line(platfor
             process.stop()
             done.extend([result async for result in reader.collect(some, window)])
 
-    with SandboxProcess(now=MAY.cut(ZONE, 10)) as process:
+    with SandboxProcess(SAMPLE, now=MAY.cut(ZONE, 10)) as process:
         for name, value in environment(process.base_url).items():
             monkeypatch.setenv(name, value)
         with pytest.raises(CollectionError, match="cannot connect"):

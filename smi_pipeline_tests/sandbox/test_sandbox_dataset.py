@@ -118,6 +118,6 @@ def test_accounts_no_client_could_tell_apart_are_refused(tmp_path, write_tables)
 
     with_ids = [("facebook", "100001", "南京", "", "", ""), ("facebook", "100002", "上海", "", "", "")]
     world = World(load(write_tables(tmp_path / "by_id", accounts=with_ids, posts=[])))
-    found = world.by_handle("facebook", "上海")
+    found = world.by_handle("facebook", "上海", datetime(2025, 6, 3, tzinfo=UTC))
     assert found is not None
     assert found.id == "100002"

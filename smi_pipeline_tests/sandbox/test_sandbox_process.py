@@ -13,9 +13,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
+from smi import SAMPLE
 
 from smi_pipeline.sandbox.__main__ import main
-from smi_pipeline.sandbox.process import SAMPLE, SandboxError, SandboxProcess, environment
+from smi_pipeline.sandbox.process import SandboxError, SandboxProcess, environment
 
 COMMAND = [sys.executable, "-m", "smi_pipeline.sandbox"]
 
@@ -125,7 +126,7 @@ def test_a_port_in_use_is_one_clear_line_with_the_remedy():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SandboxError) as refused:
-            SandboxProcess(port=port).start()
+            SandboxProcess(SAMPLE, port=port).start()
 
     assert f"127.0.0.1:{port}" in str(refused.value)
     assert "--port" in str(refused.value)
@@ -154,10 +155,10 @@ def test_a_wrong_option_is_wrong_usage(wrong, capsys):
 
 def test_it_stops_when_the_process_that_started_it_is_killed():
     starter = textwrap.dedent(
-        """
+        f"""
         import time
         from smi_pipeline.sandbox.process import SandboxProcess
-        print(SandboxProcess().start().base_url, flush=True)
+        print(SandboxProcess({str(SAMPLE)!r}).start().base_url, flush=True)
         time.sleep(60)
         """
     )
@@ -181,7 +182,7 @@ def listens(base_url):
 
 
 def test_stopping_twice_is_harmless_and_leaves_nothing_listening():
-    with SandboxProcess() as process:
+    with SandboxProcess(SAMPLE) as process:
         base_url = process.base_url
         process.stop()
     with pytest.raises(httpx.ConnectError):

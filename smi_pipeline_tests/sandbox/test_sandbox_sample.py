@@ -1,4 +1,4 @@
-"""The bundled sample: plainly fictional, and with the cases its README names."""
+"""The sample the tests run on: plainly fictional, and with the cases its README names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from smi import SAMPLE
 
 from smi_pipeline.sandbox import identity
 from smi_pipeline.sandbox.dataset import PLATFORMS, load
-from smi_pipeline.sandbox.process import SAMPLE
 from smi_pipeline.sandbox.world import World
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -62,7 +62,7 @@ def test_each_platform_has_posts_in_each_of_the_three_months(sample):
 def test_growth_can_be_told_for_april_and_may_at_both_cuts(sample):
     world = World(sample)
     for platform in PLATFORMS:
-        for owner in world.owners(platform):
+        for owner in world.owners(platform, datetime(2025, 6, 10, tzinfo=UTC)):
             seen = [
                 owner.followers(datetime(2025, month, day, 6, tzinfo=SHANGHAI).astimezone(UTC))
                 for month, day in ((3, 3), (4, 3), (5, 3), (6, 3), (6, 10))
