@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,15 @@ class CasePost:
     likes_over: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an account; None = it did not."""
+
+    suspended_at: datetime | None = None
+    renamed_at: datetime | None = None
+    new_handle: str = ""
+
+
 @dataclass(frozen=True)
 class Cases:
     """Everything in cases.yaml."""
@@ -45,6 +54,8 @@ class Cases:
     cells: dict[Key, Cell]
     records: dict[Key, Literal["volumes", "rates"]]
     posts: dict[Key, tuple[CasePost, ...]]
+    events: dict[str, Event]
+    """By the X handle that the registry has."""
 
 
 @cache
@@ -63,6 +74,7 @@ def cases() -> Cases:
             for row in told["cells"]
         },
         records={_key(row): row["of"] for row in told["records"]},
+        events={row.pop("handle"): Event(**row) for row in told["events"]},
         posts={key: tuple(sorted(of, key=lambda post: post.day)) for key, of in posts.items()},
     )
 
