@@ -50,8 +50,9 @@ def eligibility(cities: pl.DataFrame, accounts: pl.DataFrame, *, last: Month, me
         return Eligibility(first=None, coverage={}, eligible={})
     months = month_range(Month(min(start for _, start, _ in spans).replace(day=1)), last)
     firsts = [month.first for month in months]
+    firsts.append(last.next.first)  # what begins after the last month begins in a column that is cut off again
     row_of = {city: row for row, city in enumerate(sorted({city for city, *_ in spans}))}
-    monitored = np.zeros((len(row_of), len(months)), dtype=np.bool_)
+    monitored = np.zeros((len(row_of), len(firsts)), dtype=np.bool_)
     for city, start, end in spans:
         monitored[row_of[city], _touched(firsts, start, end)] = True
     holds = {platform: np.zeros_like(monitored) for platform in PLATFORMS}
@@ -62,7 +63,7 @@ def eligibility(cities: pl.DataFrame, accounts: pl.DataFrame, *, last: Month, me
     coverage: dict[tuple[Platform, Month], float] = {}
     eligible: dict[Month, list[Platform]] = {month: [] for month in months}
     for platform in PLATFORMS:
-        share = (holds[platform] & monitored).sum(axis=0) / np.maximum(count, 1)
+        share = ((holds[platform] & monitored).sum(axis=0) / np.maximum(count, 1))[: len(months)]
         begins = bisect_left(months, Month.parse(since)) if (since := method.platforms_from.get(platform)) else 0
         measured = [float(value) for value in share[begins:]]
         states = enter_and_leave(measured, method.platform_weights)

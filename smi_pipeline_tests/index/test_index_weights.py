@@ -87,6 +87,16 @@ def test_tiktok_never_enters_and_is_listed_from_its_first_month(covered):
     assert json.loads(row["parts"])["sum"] is None
 
 
+def test_a_city_that_joins_next_month_is_not_monitored_in_this_one(world):
+    """26 of 133 in April, 26 of 138 in May: what begins after the last month asked about must not fall into it."""
+    for number in range(138):
+        on = ("facebook", "tiktok") if number < 26 else ("facebook",)
+        world.city(f"{number:03}", *on, since="2025-05-01" if number >= 133 else "2024-05-01")
+    for month, share in (("2025-04", 26 / 133), ("2025-05", 26 / 138)):
+        [row] = weigh(world, month).filter(platform="tiktok").to_dicts()
+        assert row["coverage"] == pytest.approx(share)
+
+
 def test_the_parts_of_every_weight_add_up_to_it(covered, weight_inputs):
     """With caps at work too: one platform has nearly all users."""
     lopsided = weight_inputs(users={"facebook": 100.0, "x": 0.1, "instagram": 1.0, "youtube": 1.0, "tiktok": 1.0})
