@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Month:
     def key(self) -> str:
         """The partition key, `2025-05`."""
         return f"{self.first:%Y-%m}"
+
+    @property
+    def last(self) -> date:
+        """The month's last day."""
+        return self.next.first - timedelta(days=1)
 
     @property
     def next(self) -> Month:

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from smi_pipeline.months import Month
+from smi_pipeline.report import typeface
+from smi_pipeline.report.cards import cards
 from smi_pipeline.report.content import ReportContext
+from smi_pipeline.report.fonts.cut import FAMILY
+from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.pages import PAGES, page
 
 FLAG_SEPARATOR: Final = "|"
@@ -51,6 +55,7 @@ def write_report(context: ReportContext, directory: Path) -> list[Path]:
         new = aside / "new"
         new.mkdir()
         for name, content in files.items():
+            (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_bytes(content)
         _swap(new, directory, aside / "old")
     except OSError as error:
@@ -63,6 +68,10 @@ def write_report(context: ReportContext, directory: Path) -> list[Path]:
 def contents(context: ReportContext) -> dict[str, bytes]:
     """Name and bytes of every file of the edition."""
     files = {name: page(context, language).encode() for language, name in PAGES.items()}
+    for language in LANGUAGES:
+        for index_name, card in cards(context, language).items():
+            files[f"cards/{index_name}.{language}.svg"] = card.svg.encode()
+            files[f"cards/{index_name}.{language}.png"] = card.png()
     files["rankings.csv"] = rankings_csv(context).encode()
     files["report.json"] = _json(_plain(context))
     files["manifest.json"] = _json(_manifest(context, files))
@@ -114,8 +123,10 @@ def _manifest(context: ReportContext, files: Mapping[str, bytes]) -> dict[str, A
         "versions": {
             "code": context.code_version,
             "method": context.method_version,
-            "jinja2": version("jinja2"),
+            **{name: version(name) for name in ("fonttools", "jinja2", "vl-convert-python")},
         },
+        "font": {"family": FAMILY, "sha256": typeface.sha256()},
+        "undrawn": {name: list(typeface.missing(files[name].decode())) for name in PAGES.values()},
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             for name, content in files.items()

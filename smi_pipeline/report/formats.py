@@ -80,6 +80,11 @@ class Formats:
         first = value.first
         return f"{first.year}年{first.month}月" if self.language == "zh" else f"{_MONTHS[first.month - 1]} {first.year}"
 
+    def days(self, value: Month) -> str:
+        """A whole month by its days: 2025年5月1日—31日; 1–31 May 2025."""
+        last = value.last.day
+        return f"{self.day(value.first)}—{last}日" if self.language == "zh" else f"1–{last} {self.month(value)}"
+
     def moment(self, value: datetime, zone: ZoneInfo) -> str:
         """Day and minute in `zone`."""
         local = value.astimezone(zone)

@@ -14,11 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smi_pipeline.registry.models import PLATFORMS, Platform
-from smi_pipeline.report.content import City, PlatformSection, ReportContext
+from smi_pipeline.report.content import City, ReportContext
 from smi_pipeline.report.formats import Formats, Language, rounded
 from smi_pipeline.report.gaps import flags_by_name, gap_sentences
 from smi_pipeline.report.palette import DARK, LIGHT
-from smi_pipeline.report.sentences import highlighted
+from smi_pipeline.report.sentences import marked
 from smi_pipeline.report.untrusted import host
 from smi_pipeline.report.wording import catalogue
 
@@ -69,7 +69,8 @@ def page(context: ReportContext, language: Language) -> str:
             index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
             counted=_counted(context, formats),
             sources=_sources(context),
-            marked={section.platform: _marked(section) for section in context.sections},
+            marked={section.platform: marked(section.ranking) for section in context.sections},
+            marked_composite=marked(context.composite),
             places={
                 section.platform: {entry.city.city_id: entry.rank for entry in section.ranking.entries}
                 for section in context.sections
@@ -136,8 +137,3 @@ def _counted(context: ReportContext, formats: Formats) -> str:
 def _sources(context: ReportContext) -> list[str]:
     told = {source for row in context.composition for source in row.points}
     return [source for source in (*PLATFORMS, "expert") if source in told]
-
-
-def _marked(section: PlatformSection) -> str | None:
-    entry = highlighted(section)
-    return entry.city.city_id if entry is not None and entry.change.entered else None

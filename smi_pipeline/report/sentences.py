@@ -15,6 +15,7 @@ from smi_pipeline.report.content import (
     Entry,
     Figures,
     PlatformSection,
+    Ranking,
     ReportContext,
     Sentences,
     Weight,
@@ -104,7 +105,7 @@ class Speaker:
 
     def highlight(self, section: PlatformSection) -> str | None:
         """The platform's city worth a sentence: the farthest climb into the top ten, else within it, else the first."""
-        entry = highlighted(section)
+        entry = highlighted(section.ranking)
         if entry is None:
             return None
         figures = next((f for f in section.figures if f.city.city_id == entry.city.city_id), None)
@@ -149,17 +150,24 @@ class Speaker:
         return self._format.names([self._name(city) for city in cities])
 
 
-def highlighted(section: PlatformSection) -> Entry | None:
+def highlighted(ranking: Ranking) -> Entry | None:
     """The farthest climb into the top ten; then a newcomer; then the farthest climb within; then a sole first.
 
     Of equal climbs the better rank is taken, then the smaller city id, which is the ranking's order.
     """
-    top = section.ranking.top
+    top = ranking.top
     entered = [entry for entry in top if entry.change.entered]
     for candidates in ([e for e in entered if _climb(e) > 0], entered, [e for e in top if e.change.kind == "up"]):
         if candidates:
             return max(candidates, key=_climb)
     return top[0] if top and not top[0].tied else None
+
+
+def marked(ranking: Ranking) -> str | None:
+    """The city set off in a figure: the highlighted one, if it climbed or came in; its id."""
+    entry = highlighted(ranking)
+    moved = entry is not None and (entry.change.entered or entry.change.kind == "up")
+    return entry.city.city_id if entry is not None and moved else None
 
 
 def _agree(coverage: float | None, counted: Coverage) -> bool:

@@ -1,0 +1,113 @@
+"""The report's own font: cut to a page's characters for the page, whole for pictures. No font of the host is ever used.
+
+Characters it does not have (emoji, Thai, rare Han in post texts) are told, so that they can be marked where they stand.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import vl_convert
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+
+from smi_pipeline.report.fonts.cut import FAMILY, FILES
+
+FOLDER: Final = Path(__file__).parent / "fonts"
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn"})
+_PROBE: Final = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'>{}</svg>"
+
+
+class FontError(Exception):
+    """The packaged font cannot be used: a picture would come out without its text."""
+
+
+def page_css(characters: Iterable[str]) -> str:
+    """@font-face rules for both weights with the glyphs of these characters in them, as WOFF2.
+
+    Equal sets of characters give equal text; what the font lacks is left out.
+    """
+    text = "".join(sorted(set(characters)))
+    return "".join(
+        f'@font-face{{font-family:"{FAMILY}";font-style:normal;font-weight:{weight};font-display:block;'
+        f'src:url(data:font/woff2;base64,{_subset(weight, text, "woff2")}) format("woff2")}}'
+        for weight in FILES
+    )
+
+
+def missing(characters: Iterable[str]) -> tuple[str, ...]:
+    """The visible characters among these that the font does not have, in order of their code points."""
+    known = _glyphs(400)
+    return tuple(
+        sorted(c for c in set(characters) if ord(c) not in known and unicodedata.category(c) not in _INVISIBLE)
+    )
+
+
+def width(text: str, size: float, *, weight: int = 400) -> float:
+    """How far a line of text reaches at a size, both in pixels; a character without a glyph counts as a full square."""
+    glyphs, advances, unit = _glyphs(weight), _advances(weight), _unit(weight)
+    return sum(advances[glyphs[ord(c)]] / unit if ord(c) in glyphs else 1.0 for c in text) * size
+
+
+def sha256() -> str:
+    """Checksum over the packaged font files."""
+    return hashlib.sha256(b"".join((FOLDER / name).read_bytes() for name in FILES.values())).hexdigest()
+
+
+def png(svg: str, *, scale: float = 1) -> bytes:
+    """An SVG as a picture, drawn with the packaged font alone.
+
+    Raises:
+        FontError: the font draws nothing (a wrong kind of font is passed over without a word).
+    """
+    _ready()
+    return bytes(vl_convert.svg_to_png(svg, scale=scale, ppi=72))
+
+
+@cache
+def _ready() -> None:
+    vl_convert.register_font_directory(str(FOLDER))
+    text = f"<text x='2' y='16' font-family='{FAMILY}' font-size='16'>京</text>"
+    drawn, empty = (vl_convert.svg_to_png(_PROBE.format(content)) for content in (text, ""))
+    if drawn == empty:
+        raise FontError(f"{FOLDER}: expected fonts that draw text, but none came out; install the package again")
+
+
+@cache
+def _subset(weight: int, text: str, flavour: str) -> str:
+    font = TTFont(FOLDER / FILES[weight], recalcTimestamp=False)
+    subsetter = Subsetter(Options(hinting=False, layout_features=["kern", "tnum", "locl", "ccmp"], flavor=flavour))
+    subsetter.populate(text=text)
+    subsetter.subset(font)
+    font.flavor = flavour
+    out = io.BytesIO()
+    font.save(out)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@cache
+def _font(weight: int) -> TTFont:
+    return TTFont(FOLDER / FILES[weight], lazy=True)
+
+
+@cache
+def _glyphs(weight: int) -> dict[int, str]:
+    table: dict[int, str] = _font(weight).getBestCmap()
+    return table
+
+
+@cache
+def _advances(weight: int) -> dict[str, int]:
+    return {name: advance for name, (advance, _) in _font(weight)["hmtx"].metrics.items()}
+
+
+@cache
+def _unit(weight: int) -> int:
+    return int(_font(weight)["head"].unitsPerEm)
