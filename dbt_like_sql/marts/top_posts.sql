@@ -1,6 +1,6 @@
--- top_posts: the ten posts of each platform that people reacted to most.
+-- top_posts: the ten posts of each platform that people reacted to most, and the three of each city.
 --
--- grain   one row per (month, platform, position), position 1 to 10
+-- grain   one row per (month, platform, position); position counts the platform's posts, city_position those of the city
 -- month   getvariable('month'), the first day
 -- units   counts as of the collection; null where the platform did not report one
 -- caveat  accounts of the index only; no reposts; a post without any reported reaction cannot be placed and is left out.
@@ -25,7 +25,11 @@ with placed as (
         row_number() over (
             partition by posts.month, posts.platform
             order by posts.interactions desc, posts.post_id, accounts.city_id
-        ) as position
+        ) as position,
+        row_number() over (
+            partition by posts.month, posts.platform, accounts.city_id
+            order by posts.interactions desc, posts.post_id
+        ) as city_position
     from staging.stg_posts as posts
     join index.account as accounts
         on accounts.month = posts.month
@@ -53,6 +57,7 @@ select
     shares,
     views,
     interactions,
-    position
+    position,
+    city_position
 from placed
-where position <= 10
+where position <= 10 or city_position <= 3

@@ -9,6 +9,7 @@ from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.partitions import MONTHS, months_of
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.report.archive import write_archive
 from smi_pipeline.report.context import report as report_context
 from smi_pipeline.report.files import write_report
 from smi_pipeline.settings import settings
@@ -33,7 +34,7 @@ from smi_pipeline.settings import settings
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
-    """The month's pages in Chinese and English, rankings.csv and report.json."""
+    """The month's pages in Chinese and English, cards, rankings.csv and report.json, and the page over all editions."""
     with told_clearly():
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_followers(lake, months_of(context), "marts.rankings"):
@@ -49,3 +50,5 @@ def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> 
                     },
                     partition_key=month.key,
                 )
+        with lake.lock("archive"):
+            write_archive(lake.path / "reports")

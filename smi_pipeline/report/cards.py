@@ -19,9 +19,9 @@ from smi_pipeline.report import typeface
 from smi_pipeline.report.content import TOP, Entry, Ranking, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language
+from smi_pipeline.report.pages import UNDRAWN
 from smi_pipeline.report.palette import LIGHT
-from smi_pipeline.report.rankings import COMPOSITE
-from smi_pipeline.report.sentences import marked
+from smi_pipeline.report.rankings import COMPOSITE, marked
 from smi_pipeline.report.wording import Catalogue, catalogue
 
 WIDTH: Final = 1080
@@ -35,7 +35,6 @@ _NAME_WIDTH: Final = 226
 _TITLE_SIZE: Final[Mapping[Language, int]] = {"zh": 50, "en": 42}
 _MARK_SIZE: Final[Mapping[Language, int]] = {"zh": 100, "en": 70}
 _ELLIPSIS: Final = "…"
-_UNDRAWN: Final = "□"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _name(entry: Entry, language: Language) -> str:
 def _fitted(text: str, size: float, width: float, *, weight: int = 400) -> str:
     """The text as the font can draw it, cut with an ellipsis where it would run out of its place."""
     undrawn = typeface.missing(text)
-    line = "".join(_UNDRAWN if character in undrawn else character for character in text)
+    line = "".join(UNDRAWN if character in undrawn else character for character in text)
     if typeface.width(line, size, weight=weight) <= width:
         return line
     while line and typeface.width(line + _ELLIPSIS, size, weight=weight) > width:

@@ -86,11 +86,15 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Composition:
-    """Where a city's composite score comes from: points a platform, and the experts'. They add up to the score."""
+    """Where a city's composite score comes from, in points.
+
+    By platform and experts, and again by group of indicators and experts: each adds up to the score.
+    """
 
     city: City
     score: float
     points: Mapping[str, float]
+    groups: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class Post:
     handle: str
     post_id: str
     position: int
+    city_position: int
     published_at: datetime
     kind: str | None
     text: str
@@ -210,6 +215,9 @@ class PlatformSection:
     figures: tuple[Figures, ...]
     """Of the cities in the ranking's top ten, in its order."""
     posts: tuple[Post, ...]
+    """The ten with the most interactions."""
+    cases: tuple[Post, ...]
+    """The best posts of the highlighted city, at most three."""
     hashtags: tuple[Hashtag, ...]
     weight: Weight | None
     coverage: Coverage
@@ -265,6 +273,7 @@ class Sentences:
 
     title: str
     finding: str
+    leaders: Mapping[str, str]
     narrative: tuple[str, ...]
     highlights: Mapping[str, str]
     absences: Mapping[str, str]

@@ -49,7 +49,7 @@ def report(given: ReportInput) -> ReportContext:
         composite=composite,
         quantitative=_by_city(given.composite, "quantitative"),
         qualitative=_by_city(given.composite, "qualitative"),
-        composition=composition(given.contribution, composite.top),
+        composition=composition(given.contribution, composite.top, given.method),
         risers=movers(given.movers, "up", known),
         fallers=movers(given.movers, "down", known),
         sections=tuple(

@@ -126,7 +126,7 @@ def _manifest(context: ReportContext, files: Mapping[str, bytes]) -> dict[str, A
             **{name: version(name) for name in ("fonttools", "jinja2", "vl-convert-python")},
         },
         "font": {"family": FAMILY, "sha256": typeface.sha256()},
-        "undrawn": {name: list(typeface.missing(files[name].decode())) for name in PAGES.values()},
+        "undrawn": list(typeface.missing(files["report.json"].decode())),
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             for name, content in files.items()

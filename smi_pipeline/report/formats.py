@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -21,14 +21,25 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _DIGITS: Final = "零一二三四五六七八九"
+_WORDS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _ENGLISH_TEENS: Final = (11, 12, 13)
 _LARGEST_NUMERAL: Final = 99
 _TWO: Final = 2
+# (from, unit, word, decimals): what rounds up to a larger unit is said in that one.
+_UNITS: Final[Mapping[Language, tuple[tuple[int, int, str, int], ...]]] = {
+    "zh": ((99_995_000, 100_000_000, "亿", 2), (10_000, 10_000, "万", 2)),
+    "en": ((999_950, 1_000_000, " million", 1), (10_000, 1_000, " thousand", 1)),
+}
 
 
 def rounded(value: float, decimals: int) -> Decimal:
     """Half up, on the shortest decimal form: what a reader of rankings.csv gets by hand (3225.8359375 -> 3225.84)."""
     return Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def _trimmed(number: Decimal) -> str:
+    text = f"{number:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def chinese_numeral(number: int) -> str:
@@ -52,6 +63,19 @@ class Formats:
     def count(self, value: int | None) -> str:
         """Whole numbers, thousands separated."""
         return NOTHING if value is None else f"{value:,d}".replace("-", MINUS)
+
+    def spoken(self, value: int | None) -> str:
+        """A number inside a sentence, as its language says large ones: 35.78万, 1.2亿; 357.8 thousand, 1.2 million."""
+        if value is None:
+            return NOTHING
+        for from_, unit, word, decimals in _UNITS[self.language]:
+            if value >= from_:
+                return f"{_trimmed(rounded(value / unit, decimals))}{word}"
+        return self.count(value)
+
+    def rate(self, value: float | None) -> str:
+        """A rate inside a sentence: two decimals at most, 3,225.84 or 336."""
+        return NOTHING if value is None else _trimmed(rounded(value, 2)).replace("-", MINUS)
 
     def signed(self, value: int | None) -> str:
         """A difference: +1,200, −35 or 0."""
@@ -102,6 +126,12 @@ class Formats:
             return f"第{chinese_numeral(number)}"
         ending = "th" if number % 100 in _ENGLISH_TEENS else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
         return f"{number}{ending}"
+
+    def numeral(self, number: int) -> str:
+        """A small number inside a sentence: 十; ten."""
+        if self.language == "zh":
+            return chinese_numeral(number)
+        return _WORDS[number] if number < len(_WORDS) else str(number)
 
     def places(self, number: int) -> str:
         """A distance between two ranks inside a sentence: 五位, 两位 (never 二位); 5 places."""

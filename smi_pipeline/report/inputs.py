@@ -27,7 +27,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "movers": ("month", "index_name", "city_id", "rank", "previous_rank", "rank_change", "direction"),
     "top_posts": (
         "month", "platform", "account_id", "post_id", "published_at", "kind", "text", "permalink", "likes", "comments",
-        "shares", "views", "interactions", "position",
+        "shares", "views", "interactions", "position", "city_position",
     ),
     "hashtags": ("month", "platform", "hashtag", "posts", "interactions", "reach"),
     "coverage": (
@@ -41,7 +41,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "indicator_score": ("month", "platform", "city_id", "indicator", "flags"),
     "composite": ("month", "city_id", "quantitative", "qualitative", "score"),
-    "contribution": ("month", "city_id", "platform", "contribution"),
+    "contribution": ("month", "city_id", "platform", "indicator", "contribution"),
     "platform_weight": ("month", "platform", "weight", "eligible", "coverage", "parts", "flags"),
     "collections": (
         "collection_id", "platform", "month", "cut", "started_at", "finished_at", "requests", "accounts_asked",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Final
@@ -14,11 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smi_pipeline.registry.models import PLATFORMS, Platform
-from smi_pipeline.report.content import City, ReportContext
+from smi_pipeline.report import typeface
+from smi_pipeline.report.content import City, Composition, ReportContext
+from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language, rounded
 from smi_pipeline.report.gaps import flags_by_name, gap_sentences
 from smi_pipeline.report.palette import DARK, LIGHT
-from smi_pipeline.report.sentences import marked
+from smi_pipeline.report.rankings import EXPERT, marked
 from smi_pipeline.report.untrusted import host
 from smi_pipeline.report.wording import catalogue
 
@@ -30,6 +33,8 @@ LATIN: Final[Mapping[Platform, str]] = {
     "youtube": "YouTube",
     "tiktok": "TikTok",
 }
+GROUPS: Final = ("generate", "interactive", "utilize", EXPERT)
+UNDRAWN: Final = "□"
 POSTS_SHOWN: Final = 5
 HASHTAGS_SHOWN: Final = 10
 
@@ -44,10 +49,16 @@ def page(context: ReportContext, language: Language) -> str:
 
     Everything that is not a template is escaped on its way in; a blank nobody filled is an error, not an empty place.
     """
+    drawn = _rendered(context, language, faces="")
+    return _rendered(context, language, faces=typeface.page_css(drawn))
+
+
+def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
+    """The page with these font faces: first without any, to learn which characters it has."""
     text, formats = catalogue(language), Formats(language)
-    style, script = _style(), _script()
+    style, script = faces + style_sheet(language, synthetic=context.synthetic), _script()
     return (
-        _environment(language)
+        environment(language)
         .get_template("page.html.j2")
         .render(
             c=context,
@@ -64,6 +75,9 @@ def page(context: ReportContext, language: Language) -> str:
             other_name=_NAME[_OTHER[language]],
             host=host,
             bar=bar,
+            stack=stack,
+            groups=GROUPS,
+            posts_collected=posts_collected(context),
             zone=ZoneInfo(context.zone),
             latin=LATIN,
             index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
@@ -87,7 +101,7 @@ def page(context: ReportContext, language: Language) -> str:
 def policy(style: str, script: str) -> str:
     """Content security policy of a page: this style sheet, this script, and nothing from anywhere."""
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; font-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -97,32 +111,61 @@ def bar(score: float | None) -> str:
     return f"{rounded(min(max(score or 0.0, 0.0), 100.0), 2):f}"
 
 
+def stack(composition: Composition) -> list[tuple[str, str, str]]:
+    """Name, begin and length of each part of a score's bar, in percent of a full score."""
+    parts, begin = [], Decimal(0)
+    for group in GROUPS:
+        length = rounded(max(composition.groups.get(group, 0.0), 0.0), 2)
+        parts.append((group, f"{begin:f}", f"{length:f}"))
+        begin += length
+    return parts
+
+
+def posts_collected(context: ReportContext) -> int | None:
+    """Posts of all collected platforms; null where none told."""
+    counts = [section.coverage.posts for section in context.sections if section.coverage.posts is not None]
+    return sum(counts) if counts else None
+
+
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def drawable(value: object) -> object:
+    """What a template prints, every character the font lacks replaced by a box: no font of the host steps in for it."""
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
+        return value
+    lost = typeface.missing(value)
+    return "".join(UNDRAWN if character in lost else character for character in value) if lost else value
+
+
 @cache
-def _environment(language: Language) -> Environment:
-    environment = Environment(
+def environment(language: Language) -> Environment:
+    """The templates of a language: everything printed is escaped, and drawn with the report's own font or marked."""
+    made = Environment(
         loader=PackageLoader("smi_pipeline.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=drawable,
     )
-    environment.filters["city_name"] = _NAME[language]
-    return environment
+    made.filters["city_name"] = _NAME[language]
+    return made
 
 
 @cache
-def _style() -> str:
-    return _environment("en").get_template("page.css.j2").render(light=LIGHT, dark=DARK)
+def style_sheet(language: Language, *, synthetic: bool) -> str:
+    """The style sheet without font faces; printed pages of made-up data carry a mark in the language."""
+    mark = catalogue(language)("print_mark") if synthetic else ""
+    template = environment(language).get_template("page.css.j2")
+    return template.render(light=LIGHT, dark=DARK, family=FAMILY, print_mark=mark)
 
 
 @cache
 def _script() -> str:
-    return _environment("en").get_template("table.js.j2").render()
+    return environment("en").get_template("table.js.j2").render()
 
 
 def _counted(context: ReportContext, formats: Formats) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from smi_pipeline.index.method import Method
 from smi_pipeline.registry.models import PLATFORMS, Platform
 from smi_pipeline.report.content import (
+    TOP,
     AccountGap,
     City,
     Coverage,
@@ -22,10 +23,11 @@ from smi_pipeline.report.content import (
     Weight,
 )
 from smi_pipeline.report.inputs import ReportInput
-from smi_pipeline.report.rankings import ranking
+from smi_pipeline.report.rankings import highlighted, ranking
 from smi_pipeline.report.untrusted import clean, link
 
 NAME_LENGTH: Final = 80
+CASES: Final = 3
 DETAIL_LENGTH: Final = 160
 
 
@@ -57,13 +59,18 @@ def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weigh
     """Everything of one platform. Where it was not collected the section is there, and says so."""
     covered = coverage(given.coverage, platform)
     ranked = ranking(given.rankings, platform)
+    chosen = highlighted(ranked)
+    best = posts(_of(given.top_posts, platform), platform, accounts)
     return PlatformSection(
         platform=platform,
         collected=covered.collection_id is not None,
         by_views=rated_by_views(given.method, platform),
         ranking=ranked,
         figures=figures(_of(given.city_metrics, platform), ranked.top),
-        posts=posts(_of(given.top_posts, platform), platform, accounts),
+        posts=tuple(post for post in best if post.position <= TOP),
+        cases=tuple(
+            post for post in best if chosen is not None and post.city == chosen.city and post.city_position <= CASES
+        ),
         hashtags=hashtags(_of(given.hashtags, platform)),
         weight=weight,
         coverage=covered,
@@ -117,6 +124,7 @@ def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[
             handle=accounts.handle(platform, row["account_id"]),
             post_id=row["post_id"],
             position=row["position"],
+            city_position=row["city_position"],
             published_at=row["published_at"],
             kind=clean(row["kind"], length=NAME_LENGTH) if row["kind"] else None,
             text=clean(row["text"] or ""),

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import polars as pl
 
+from smi_pipeline.index.method import Method
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.report.content import TOP, Change, City, Composition, Entry, FlagCount, Mover, Ranking
 from smi_pipeline.report.untrusted import clean
 
 COMPOSITE: Final = "composite"
+EXPERT: Final = "expert"
 INDEX_NAMES: Final = (COMPOSITE, *PLATFORMS)
 MOVERS_SHOWN: Final = 5
 NAME_LENGTH: Final = 80
@@ -91,21 +93,25 @@ def movers(frame: pl.DataFrame, direction: str, cities: Mapping[str, City]) -> t
     )
 
 
-def composition(contribution: pl.DataFrame, top: Sequence[Entry]) -> tuple[Composition, ...]:
-    """Points a platform (and the experts) of each city in the top ten; cities without a contribution are left out."""
+def composition(contribution: pl.DataFrame, top: Sequence[Entry], method: Method) -> tuple[Composition, ...]:
+    """Points of each city in the top ten by platform and by group; cities without a contribution are left out."""
     points: dict[str, dict[str, list[float]]] = {}
+    groups: dict[str, dict[str, list[float]]] = {}
     for row in contribution.iter_rows(named=True):
         if row["contribution"] is not None:
-            points.setdefault(row["city_id"], {}).setdefault(row["platform"], []).append(row["contribution"])
+            rule = method.indicators.get(row["indicator"])
+            group = rule.group if rule is not None else EXPERT
+            for parts, part in ((points, row["platform"]), (groups, group)):
+                parts.setdefault(row["city_id"], {}).setdefault(part, []).append(row["contribution"])
     return tuple(
-        Composition(
-            entry.city,
-            entry.score,
-            {source: fsum(points[entry.city.city_id][source]) for source in sorted(points[entry.city.city_id])},
-        )
+        Composition(entry.city, entry.score, _added(points[entry.city.city_id]), _added(groups[entry.city.city_id]))
         for entry in top
         if entry.score is not None and entry.city.city_id in points
     )
+
+
+def _added(parts: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {part: fsum(parts[part]) for part in sorted(parts)}
 
 
 def flag_counts(rankings: pl.DataFrame) -> tuple[FlagCount, ...]:
@@ -130,6 +136,31 @@ def table(rankings: pl.DataFrame) -> pl.DataFrame:
         .sort("_place", "index_name", "rank", "city_id", nulls_last=True)
         .drop("_place")
     )
+
+
+def climb(entry: Entry) -> int:
+    """Places gained against the month before; 0 where none were or it is not known."""
+    return max(entry.change.places or 0, 0)
+
+
+def highlighted(ranking: Ranking) -> Entry | None:
+    """The farthest climb into the top ten; then a newcomer; then the farthest climb within; then a sole first.
+
+    Of equal climbs the better rank is taken, then the smaller city id, which is the ranking's order.
+    """
+    top = ranking.top
+    entered = [entry for entry in top if entry.change.entered]
+    for candidates in ([e for e in entered if climb(e) > 0], entered, [e for e in top if e.change.kind == "up"]):
+        if candidates:
+            return max(candidates, key=climb)
+    return top[0] if top and not top[0].tied else None
+
+
+def marked(ranking: Ranking) -> str | None:
+    """The city set off in a figure: the highlighted one, if it climbed or came in; its id."""
+    entry = highlighted(ranking)
+    moved = entry is not None and (entry.change.entered or entry.change.kind == "up")
+    return entry.city.city_id if entry is not None and moved else None
 
 
 def _place(index_name: str) -> int:

@@ -10,6 +10,7 @@ from math import isclose
 from typing import Final
 
 from smi_pipeline.report.content import (
+    TOP,
     City,
     Coverage,
     Entry,
@@ -21,6 +22,7 @@ from smi_pipeline.report.content import (
     Weight,
 )
 from smi_pipeline.report.formats import Formats, Language
+from smi_pipeline.report.rankings import climb, highlighted
 from smi_pipeline.report.wording import Catalogue, catalogue
 
 SURGE: Final = 10  # places: from here on a climb into the top ten is called a marked one
@@ -42,6 +44,7 @@ class Speaker:
             title=title or self._text("title"),
             finding=self.finding(),
             narrative=tuple(self.narrative()),
+            leaders={section.platform: said for section in sections if (said := self.leaders(section))},
             highlights={section.platform: said for section in sections if (said := self.highlight(section))},
             absences={w.platform: said for w in self._context.weights if (said := self.absence(w))},
         )
@@ -84,15 +87,18 @@ class Speaker:
                     cities=self._format.count(len(ranking.entries)),
                 )
             )
+        order = self._order(ranking, self._index())
+        if order:
+            said.append(order)
         risers = [entry for entry in ranking.top if entry.change.kind == "up"]
         if risers:
-            best = max(risers, key=_climb)
+            best = max(risers, key=climb)
             said.append(
                 self._text(
                     "narrative_rose",
                     city=self._name(best.city),
                     ordinal=self._format.ordinal(best.rank or 0),
-                    places=self._format.places(_climb(best)),
+                    places=self._format.places(climb(best)),
                 )
             )
         unchanged = [entry.city for entry in ranking.top if entry.change.kind == "same"]
@@ -101,7 +107,26 @@ class Speaker:
         entered = [entry.city for entry in ranking.top if entry.change.entered]
         if entered:
             said.append(self._text("narrative_entered", cities=self._names(entered)))
+        left = [entry.city for entry in ranking.entries if _left(entry)]
+        if left:
+            said.append(self._text("narrative_left", cities=self._names(left)))
         return said
+
+    def leaders(self, section: PlatformSection) -> str | None:
+        """The platform's top ten by name, in their order."""
+        return self._order(section.ranking, self._text("index_of", platform=self._text(f"platform_{section.platform}")))
+
+    def _order(self, ranking: Ranking, index: str) -> str | None:
+        """The cities of a top ten, said to be in order only where no place is shared."""
+        if len(ranking.top) < PODIUM:
+            return None
+        tied = any(entry.tied for entry in ranking.top)
+        return self._text(
+            "leaders_tied" if tied else "leaders",
+            index=index,
+            count=self._format.numeral(len(ranking.top)),
+            cities=self._names([entry.city for entry in ranking.top]),
+        )
 
     def highlight(self, section: PlatformSection) -> str | None:
         """The platform's city worth a sentence: the farthest climb into the top ten, else within it, else the first."""
@@ -114,12 +139,12 @@ class Speaker:
             city=self._name(entry.city),
             platform=self._text(f"platform_{section.platform}"),
             ordinal=self._format.ordinal(entry.rank or 0),
-            places=self._format.places(_climb(entry)),
+            places=self._format.places(climb(entry)),
             score=self._format.score(entry.score),
-            interactions=self._format.count(figures.interactions if figures else None),
-            engagement_rate=self._format.score(figures.engagement_rate if figures else None),
-            views=self._format.count(figures.views if figures else None),
-            view_rate=self._format.score(figures.view_rate if figures else None),
+            interactions=self._format.spoken(figures.interactions if figures else None),
+            engagement_rate=self._format.rate(figures.engagement_rate if figures else None),
+            views=self._format.spoken(figures.views if figures else None),
+            view_rate=self._format.rate(figures.view_rate if figures else None),
         )
 
     def absence(self, weight: Weight) -> str | None:
@@ -150,26 +175,6 @@ class Speaker:
         return self._format.names([self._name(city) for city in cities])
 
 
-def highlighted(ranking: Ranking) -> Entry | None:
-    """The farthest climb into the top ten; then a newcomer; then the farthest climb within; then a sole first.
-
-    Of equal climbs the better rank is taken, then the smaller city id, which is the ranking's order.
-    """
-    top = ranking.top
-    entered = [entry for entry in top if entry.change.entered]
-    for candidates in ([e for e in entered if _climb(e) > 0], entered, [e for e in top if e.change.kind == "up"]):
-        if candidates:
-            return max(candidates, key=_climb)
-    return top[0] if top and not top[0].tied else None
-
-
-def marked(ranking: Ranking) -> str | None:
-    """The city set off in a figure: the highlighted one, if it climbed or came in; its id."""
-    entry = highlighted(ranking)
-    moved = entry is not None and (entry.change.entered or entry.change.kind == "up")
-    return entry.city.city_id if entry is not None and moved else None
-
-
 def _agree(coverage: float | None, counted: Coverage) -> bool:
     """Whether the counts of cities give the share the rule was applied to: only then are they printed beside it."""
     if coverage is None or not counted.cities_monitored or counted.cities_with_account is None:
@@ -177,12 +182,14 @@ def _agree(coverage: float | None, counted: Coverage) -> bool:
     return isclose(counted.cities_with_account / counted.cities_monitored, coverage, abs_tol=1e-9)
 
 
-def _climb(entry: Entry) -> int:
-    return max(entry.change.places or 0, 0)
+def _left(entry: Entry) -> bool:
+    """In the top ten the month before, ranked beyond it now: said only where both ranks are comparable."""
+    before = entry.previous_rank
+    return entry.change.places is not None and before is not None and before <= TOP < (entry.rank or 0)
 
 
 def _movement(entry: Entry) -> str:
-    if entry.change.entered and _climb(entry) >= SURGE:
+    if entry.change.entered and climb(entry) >= SURGE:
         return "surged"
     if entry.change.entered:
         return "entered"

@@ -32,6 +32,7 @@ POST = {
     "month": pl.Date, "platform": pl.String, "city_id": pl.String, "account_id": pl.String, "post_id": pl.String,
     "published_at": pl.Datetime("us", "UTC"), "kind": pl.String, "text": pl.String, "permalink": pl.String,
     "likes": WHOLE, "comments": WHOLE, "shares": WHOLE, "views": WHOLE, "interactions": WHOLE, "position": WHOLE,
+    "city_position": WHOLE,
 }  # fmt: skip
 HASHTAG = {
     "month": pl.Date, "platform": pl.String, "hashtag": pl.String, "posts": WHOLE, "interactions": WHOLE, "reach": WHOLE,
@@ -127,7 +128,7 @@ def post(text: str = "Spring #alpha", **more: Any) -> dict[str, Any]:
         "month": MONTH, "platform": "facebook", "city_id": "c01", "account_id": "100001", "post_id": "p1",
         "published_at": datetime(2025, 5, 3, 18, 30, tzinfo=UTC), "kind": "photo", "text": text,
         "permalink": "https://www.facebook.com/1/posts/2", "likes": 10, "comments": 2, "shares": None, "views": None,
-        "interactions": 12, "position": 1,
+        "interactions": 12, "position": 1, "city_position": 1,
     }  # fmt: skip
     return row | more
 
@@ -194,8 +195,11 @@ def frames() -> dict[str, pl.DataFrame]:
             orient="row",
         ),
         "contribution": pl.DataFrame(
-            [(MONTH, "c01", "facebook", 40.0), (MONTH, "c01", "facebook", 32.8), (MONTH, "c01", "expert", 18.456)],
-            schema={"month": pl.Date, "city_id": pl.String, "platform": pl.String, "contribution": pl.Float64},
+            [
+                (MONTH, "c01", "facebook", "posts", 40.0), (MONTH, "c01", "facebook", "followers", 32.8),
+                (MONTH, "c01", "expert", "expert", 18.456),
+            ],
+            schema={"month": pl.Date, "city_id": pl.String, "platform": pl.String, "indicator": pl.String, "contribution": pl.Float64},
             orient="row",
         ),
         "platform_weight": pl.DataFrame(

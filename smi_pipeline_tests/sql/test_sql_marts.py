@@ -102,6 +102,18 @@ def test_top_posts_are_the_ten_of_the_index_accounts_with_most_interactions(worl
     assert top[9:] == [("x", 10, "04", "nanjing", 4), ("youtube", 1, "silent", "xian", 0)]
 
 
+def test_every_city_has_its_three_best_posts_among_the_top_posts(world):
+    """A city far behind is shown by its own best posts, counted among its own and among all."""
+    world.collection("x")
+    world.posts("x", *({"id": f"{n:02d}", "account_id": "nj", "like_count": 100 + n} for n in range(1, 13)))
+    world.posts("x", *({"id": f"small {n}", "account_id": "xa", "like_count": n} for n in range(1, 6)))
+    world.table("top_posts")
+    got = world.rows(
+        "select post_id, position, city_position from marts.top_posts where city_id = 'xian' order by position"
+    )
+    assert got == [("small 5", 13, 1), ("small 4", 14, 2), ("small 3", 15, 3)]
+
+
 def test_hashtags_add_up_their_posts_and_reach_is_views_or_nothing(world):
     """Facebook tells no views: its reach is unknown, never its interactions."""
     world.collection("x")
