@@ -104,7 +104,7 @@ def test_without_expert_scores_the_index_is_called_quantitative(given):
 def test_a_marked_climb_into_the_top_ten_is_worded_as_published(given):
     """Delta came from 14th to 2nd: twelve places, 412,907 interactions over 128 posts."""
     assert report(given()).sentences["zh"].highlights["facebook"] == (
-        "丁市互动量达 412,907 次，互动率 3,225.84，较上一监测周期提升显著（上升十二位），跻身脸书传播力指数排序前十。"
+        "丁市互动量达41.29万次，互动率3,225.84，较上一监测周期提升显著（上升十二位），跻身上述维度排序前十。"
     )
 
 
@@ -140,6 +140,75 @@ def test_contributions_are_added_up_per_platform(given):
     [alpha] = report(given()).composition
     assert alpha.points == {"facebook": pytest.approx(72.8), "expert": 18.456}
     assert sum(alpha.points.values()) == pytest.approx(alpha.score)
+
+
+def test_contributions_are_added_up_per_group_of_indicators(given):
+    """Posts belong to Generate, followers to Utilize; the experts are a part of their own."""
+    [alpha] = report(given()).composition
+    assert alpha.groups == {"generate": 40.0, "utilize": 32.8, "expert": 18.456}
+
+
+def ten(rank_row, before):
+    """Ten ranked cities, then two more; `before` gives last month's ranks."""
+    cities = [f"c{n:02d}" for n in range(1, 13)]
+    return [
+        rank_row("composite", city, place, 100.0 - place, last)
+        for place, (city, last) in enumerate(zip(cities, before, strict=True), 1)
+    ]
+
+
+def test_the_ten_are_named_in_their_order_and_who_left_them_is_told(given, rankings_frame, rank_row):
+    """Kilo was 9th and is 11th now; Juliett came up from 12th."""
+    rows = ten(rank_row, [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 9, 11])
+    said = report(given(rankings=rankings_frame(rows))).sentences
+    assert (
+        said["zh"].narrative[1]
+        == "综合传播力指数前十依次为甲市、乙市、丙市、丁市、戊市、己市、庚市、辛市、壬市、癸市。"
+    )
+    assert said["zh"].narrative[-1] == "子市退出前十。"
+    assert said["en"].narrative[-1] == "No longer in the top ten – Kilo."
+
+
+def test_a_city_unchanged_and_one_up_five_are_worded_as_printed(given, rankings_frame, rank_row):
+    rows = ten(rank_row, [1, 2, 8, 3, 4, 5, 6, 7, 9, 10, 11, 12])
+    narrative = report(given(rankings=rankings_frame(rows))).sentences["zh"].narrative
+    assert "丙市排序第三，比上一监测周期上升五位。" in narrative
+    assert "甲市、乙市、壬市、癸市与上一监测周期持平。" in narrative
+    assert not any("退出" in sentence or "跻身" in sentence for sentence in narrative)
+
+
+def test_shared_places_are_not_said_to_be_in_order(given):
+    """Charlie and Delta share the third place of the composite."""
+    narrative = report(given()).sentences["zh"].narrative
+    assert any(sentence.endswith("其中有并列。") for sentence in narrative)
+    assert not any("依次" in sentence for sentence in narrative)
+
+
+def test_in_the_first_month_nobody_rose_stayed_entered_or_left(given, rankings_frame, rank_row):
+    narrative = report(given(rankings=rankings_frame(ten(rank_row, [None] * 12)))).sentences["zh"].narrative
+    assert len(narrative) == 2
+    assert narrative[0] == "列出的 12 个城市中，12 个参与综合排序。"
+
+
+def test_a_platforms_cases_are_the_best_posts_of_its_highlighted_city(given, posts_frame):
+    """Delta is highlighted on Facebook; of its posts the first three, though thirty others are before them."""
+    accounts = pl.DataFrame(
+        [("c04", "facebook", "sbx_delta", "100004"), ("c01", "facebook", "sbx_alpha", "100001")],
+        schema=["city_id", "platform", "handle", "account_id"],
+        orient="row",
+    )
+    posts = pl.concat(
+        [
+            posts_frame(post_id="best of all", position=1),
+            *(
+                posts_frame(account_id="100004", city_id="c04", post_id=f"d{n}", position=30 + n, city_position=n)
+                for n in range(1, 4)
+            ),
+        ]
+    )
+    section = report(given(accounts=accounts, top_posts=posts)).sections[0]
+    assert [post.post_id for post in section.cases] == ["d1", "d2", "d3"]
+    assert [post.post_id for post in section.posts] == ["best of all"]
 
 
 def test_movers_are_the_farthest_first(given):
@@ -227,7 +296,7 @@ def test_a_video_platform_is_told_by_its_views(given, rankings_frame, rank_row):
     )
     rows = [rank_row("youtube", "c04", 1, 9.0)]
     highlights = report(given(rankings=rankings_frame(rows), city_metrics=figures)).sentences["zh"].highlights
-    assert highlights == {"youtube": "丁市居优兔传播力指数首位，视频观看量 80,900 次，观看率 20,225.00。"}
+    assert highlights == {"youtube": "丁市居优兔传播力指数首位，视频观看量8.09万次，观看率20,225。"}
 
 
 def test_weight_parts_that_are_no_object_are_refused(given):

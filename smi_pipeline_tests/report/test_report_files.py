@@ -15,7 +15,11 @@ import pytest
 from smi_pipeline.report.context import report
 from smi_pipeline.report.files import EditionError, contents, write_report
 
-NAMES = ["index.html", "index.en.html", "rankings.csv", "report.json", "manifest.json"]
+INDICES = ("composite", "facebook", "x", "instagram", "youtube", "tiktok")
+CARDS = [
+    f"cards/{index}.{language}.{kind}" for language in ("zh", "en") for index in INDICES for kind in ("svg", "png")
+]
+NAMES = ["index.html", "index.en.html", *CARDS, "rankings.csv", "report.json", "manifest.json"]
 ELSEWHERE = """
 import hashlib, importlib.util, sys
 from pathlib import Path
@@ -38,14 +42,15 @@ print(hashlib.sha256(b"".join(contents(report(given)).values())).hexdigest())
 
 
 def listed(directory):
-    return sorted(path.name for path in directory.iterdir())
+    """Every file below, by its path from there."""
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
 
 
 def test_the_files_are_all_there_and_nothing_else(given, tmp_path):
     edition = tmp_path / "reports" / "2025-05"
     assert write_report(report(given()), edition) == [edition / name for name in NAMES]
     assert listed(edition) == sorted(NAMES)
-    assert listed(edition.parent) == ["2025-05"]
+    assert [path.name for path in edition.parent.iterdir()] == ["2025-05"]
 
 
 def test_writing_twice_gives_the_same_bytes(given, tmp_path):
@@ -79,7 +84,7 @@ def test_an_older_edition_is_replaced_whole(given, tmp_path):
     (edition / "stale.html").write_text("old")
     write_report(report(given()), edition)
     assert listed(edition) == sorted(NAMES)
-    assert listed(tmp_path) == ["2025-05"]
+    assert [path.name for path in tmp_path.iterdir()] == ["2025-05"]
 
 
 def test_a_failed_swap_leaves_the_edition_before(given, tmp_path, monkeypatch):
@@ -96,7 +101,7 @@ def test_a_failed_swap_leaves_the_edition_before(given, tmp_path, monkeypatch):
     with pytest.raises(EditionError, match="2025-05: the edition was not written: No space left on device"):
         write_report(report(given(synthetic=True)), edition)
     assert [(edition / name).read_bytes() for name in NAMES] == before
-    assert listed(tmp_path) == ["2025-05"]
+    assert [path.name for path in tmp_path.iterdir()] == ["2025-05"]
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])

@@ -31,6 +31,30 @@ def test_both_catalogues_have_the_same_keys_in_the_same_order():
     assert list(ZH.texts) == list(EN.texts)
 
 
+@pytest.mark.parametrize(
+    ("value", "zh", "en"),
+    [
+        (9_999, "9,999", "9,999"),
+        (11_088, "1.11万", "11.1 thousand"),
+        (357_840, "35.78万", "357.8 thousand"),
+        (400_000, "40万", "400 thousand"),
+        (999_949, "99.99万", "999.9 thousand"),
+        (999_950, "100万", "1 million"),
+        (99_995_000, "1亿", "100 million"),
+        (123_456_789, "1.23亿", "123.5 million"),
+        (0, "0", "0"),
+        (None, "—", "—"),
+    ],
+)
+def test_large_numbers_are_said_as_each_language_says_them(value, zh, en):
+    assert (Formats("zh").spoken(value), Formats("en").spoken(value)) == (zh, en)
+
+
+@pytest.mark.parametrize(("value", "said"), [(2982.0, "2,982"), (3225.8359375, "3,225.84"), (0.5, "0.5"), (None, "—")])
+def test_a_rate_in_a_sentence_has_no_empty_decimals(value, said):
+    assert Formats("zh").rate(value) == said
+
+
 def test_every_text_is_a_text():
     assert [key for c in (ZH, EN) for key, text in c.texts.items() if not isinstance(text, str)] == []
 
