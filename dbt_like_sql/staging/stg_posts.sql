@@ -154,7 +154,7 @@ select
     shares,
     views,
     try_cast(list_sum([likes, comments, shares]) as bigint) as interactions,
-    -- tags may follow each other without a space (#成都#美食): find the runs first, then the tags in them
+    -- tags may follow each other without a space (#旅行#美食): find the runs first, then the tags in them
     list_sort(list_distinct(regexp_extract_all(
         array_to_string(
             regexp_extract_all(folded_text, '(?:^|[^\p{L}\p{M}\p{N}_&/])((?:#[\p{L}\p{M}\p{N}_]+)+)', 1),

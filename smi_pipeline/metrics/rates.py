@@ -27,7 +27,7 @@ def rates() -> list[pl.Expr]:
 
     Means, not percentages and not per follower; unrounded. Null where nothing was reported or nothing was posted.
 
-    Source: the printed figures of the published index; 412907 / 128 = 3225.84 comes out to the last digit.
+    Source: the printed figures of the published index come out to the last digit (see the scenario's cases.yaml).
     """
     return [
         pl.when(denominator() > 0).then(pl.col("interactions") / denominator()).alias("engagement_rate"),

@@ -33,7 +33,7 @@ _UNITS: Final[Mapping[Language, tuple[tuple[int, int, str, int], ...]]] = {
 
 
 def rounded(value: float, decimals: int) -> Decimal:
-    """Half up, on the shortest decimal form: what a reader of rankings.csv gets by hand (3225.8359375 -> 3225.84)."""
+    """Half up, on the shortest decimal form: what a reader of rankings.csv gets by hand (1234.565 -> 1234.57)."""
     return Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
