@@ -25,7 +25,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 
 setup: $(VENV)/.installed-dev ## install everything into .venv, from the locked lists
 
-demo: $(VENV)/.installed ## a month of sample data end to end, no token needed
+demo: $(VENV)/.installed ## two months of the bundled scenario end to end, no token needed
 	$(BIN)/smi demo
 
 dev: $(VENV)/.installed ## sandbox and Dagster UI together, on the demo lake (Ctrl-C stops both)

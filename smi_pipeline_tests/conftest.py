@@ -15,7 +15,14 @@ SHARED = PROJECT.parent / "shared"
 
 
 # Begun first, so that two workers end at about the same time: each of these files takes minutes.
-LONGEST = ("test_end_to_end.py", "test_real_posts.py", "test_dagster_dev.py")
+LONGEST = (
+    "test_end_to_end.py",
+    "test_demo.py",
+    "test_real_posts.py",
+    "test_dagster_dev.py",
+    "test_scenario_rankings.py",
+    "test_scenario_files.py",
+)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,7 +1,7 @@
 """A ranking as one picture to pass on: 1080 x 1350, in both languages, drawn with the report's own font.
 
-The SVG carries the glyphs it needs, so it looks the same wherever it is opened. On made-up data the mark stands across
-the ranking itself: no way of cutting the picture leaves the numbers without it.
+The SVG carries the glyphs it needs, so it looks the same wherever it is opened. On made-up data the mark stands above
+the title, across every row and below them: no way of cutting the picture leaves a claim without it.
 """
 
 from __future__ import annotations
@@ -32,25 +32,43 @@ _ROW: Final = 96
 _BAR_LEFT: Final = 394
 _BAR_WIDTH: Final = 356
 _NAME_WIDTH: Final = 226
+_WITHIN: Final = WIDTH - 2 * _MARGIN
 _TITLE_SIZE: Final[Mapping[Language, int]] = {"zh": 50, "en": 42}
-_MARK_SIZE: Final[Mapping[Language, int]] = {"zh": 100, "en": 70}
+_SUBTITLE_SIZE: Final = 28
+_NAME_SIZE: Final = 34
+_OTHER_SIZE: Final = 20
+_CHANGE_SIZE: Final = 27
+_CHANGE_RIGHT: Final = 1010
+_SHAPE: Final = 22
+_LEAST: Final = 0.6
+"""How small a text may become before it is cut, as a share of its size."""
+_MARK_SIZE: Final[Mapping[Language, int]] = {"zh": 58, "en": 42}
+_MARKS: Final = tuple((350 if place % 2 else 730, 345 + 198 * place) for place in range(5))
+"""Where the marks of made-up data stand: each slants over two rows, so that no row is without."""
 _ELLIPSIS: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One city's line, every text fitted to its place. `change` is a mark and a number, or a badge, or a dash."""
+    """One city's line, every text fitted to its place.
+
+    `change` is the number beside a shape, the word of a badge, a dash for an unchanged rank, or nothing where the two
+    months do not compare. `shape` is the left end of the shape.
+    """
 
     top: int
     rank: str
     first: bool
     marked: bool
     name: str
+    name_size: int
     other: str
+    other_size: int
     bar: float
     score: str
     change: str
     kind: str
+    shape: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +95,31 @@ def cards(context: ReportContext, language: Language) -> dict[str, Card]:
 def _blanks(context: ReportContext, index_name: str, language: Language) -> dict[str, Any]:
     ranking = _ranking(context, index_name)
     text, formats = catalogue(language), Formats(language)
-    title = text(f"card_title_{index_name}")
-    finding = _finding(context, ranking, language)
-    month = formats.month(context.month)
-    # A ranking that was not computed is said to be so: an empty card would look like one that failed.
+    part = "_quantitative" if index_name == COMPOSITE and context.quantitative_only else ""
+    title, size = _shrunk(text(f"card_title_{index_name}{part}"), _TITLE_SIZE[language], _WITHIN, weight=700)
+    subtitle = _subtitle(context, ranking, language)
+    synthetic = text("card_synthetic") if context.synthetic else ""
     chosen = marked(ranking)
-    lines = [_line(entry, place, language, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])]
     return {
-        "title": _fitted(title, _TITLE_SIZE[language], WIDTH - 2 * _MARGIN, weight=700),
-        "subtitle": _fitted(text("card_subtitle", finding=finding, month=month), 28, WIDTH - 2 * _MARGIN),
-        "lines": lines,
-        "nothing": text("card_nothing"),
-        "heads": [text(f"card_{name}") for name in ("rank", "city", "score", "change")],
+        "title": title,
+        "subtitle": subtitle,
+        "lines": [_line(entry, place, language, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])],
+        # A ranking that was not computed is said to be so: an empty card would look like one that failed.
+        "nothing": _nothing(context, index_name, text),
+        "heads": [text(f"card_{name}") for name in ("rank", "city", "score")],
+        "change": text("card_change") if ranking.compared else "",
         "badge": text("card_entered"),
         "notes": _notes(context, index_name, ranking, text, formats),
-        "synthetic": text("card_synthetic") if context.synthetic else "",
-        "description": text("card_description", title=title, month=month),
+        "synthetic": synthetic,
+        "tag_width": round(typeface.width(synthetic, 20, weight=700)) + 32,
+        "marks": _MARKS,
+        "description": _description(ranking, subtitle, synthetic, language),
         "language": "zh-CN" if language == "zh" else "en",
         "colour": LIGHT,
         "family": FAMILY,
         "bar_left": _BAR_LEFT,
         "bar_width": _BAR_WIDTH,
-        "size": _TITLE_SIZE[language],
+        "size": size,
         "mark_size": _MARK_SIZE[language],
     }
 
@@ -110,36 +131,61 @@ def _ranking(context: ReportContext, index_name: str) -> Ranking:
     return found[0] if found else Ranking(index_name, compared=False, entries=())
 
 
-def _finding(context: ReportContext, ranking: Ranking, language: Language) -> str:
-    """Who leads, and who came into the ten: said only where it is so."""
-    text, formats = catalogue(language), Formats(language)
-    top = ranking.top[:TOP]
-    if not top:
-        return text("card_finding_none")
-    leaders = [entry for entry in top if entry.rank == 1]
-    entered = [entry for entry in top if entry.change.entered and entry.rank != 1]
-    said = "card_finding_leads" if len(leaders) == 1 else "card_finding_tied"
-    key = f"{said}_entered" if 0 < len(entered) <= 2 else said  # noqa: PLR2004  more names do not fit one line
-    names = [[_name(entry, language) for entry in group] for group in (leaders, entered)]
+def _nothing(context: ReportContext, index_name: str, text: Catalogue) -> str:
+    """What stands in the place of the ten cities where no city has a rank."""
+    if any(section.platform == index_name and not section.collected for section in context.sections):
+        return text("gap_not_collected", platform=text(f"platform_{index_name}"))
+    return text("card_nothing")
+
+
+def _subtitle(context: ReportContext, ranking: Ranking, language: Language) -> str:
+    """The longest finding that fits on a line with the month and the status, which are never cut."""
+    text = catalogue(language)
     status = text("card_provisional") if context.status == "provisional" else ""
-    return text(key, leader=formats.names(names[0]), entered=formats.names(names[1])) + status
+    month = Formats(language).month(context.month)
+    room = _WITHIN - typeface.width(text("card_subtitle", finding="", month=month, status=status), _SUBTITLE_SIZE)
+    findings = _findings(ranking, language)
+    fitting = next((said for said in findings if typeface.width(said, _SUBTITLE_SIZE) <= room), findings[-1])
+    finding = _fitted(fitting, _SUBTITLE_SIZE, room)
+    return text("card_subtitle", finding=finding, month=month, status=status)
+
+
+def _findings(ranking: Ranking, language: Language) -> list[str]:
+    """Who leads, and who came into the ten, said only where it is so; the most said first."""
+    text, formats = catalogue(language), Formats(language)
+    leaders = [_name(entry, language) for entry in ranking.top if entry.rank == 1]
+    entered = [_name(entry, language) for entry in ranking.top if entry.change.entered and entry.rank != 1]
+    if not leaders:
+        return [text("card_finding_none")]
+    key = "card_finding_leads" if len(leaders) == 1 else "card_finding_tied"
+    blanks = {"leader": formats.names(leaders), "entered": formats.names(entered)}
+    findings = [text(f"{key}_entered", **blanks)] if entered else []
+    findings.append(text(key, **blanks))
+    if len(leaders) > 1:
+        findings.append(text("card_finding_many", count=formats.numeral(len(leaders))))
+    return findings
 
 
 def _line(entry: Entry, place: int, language: Language, *, chosen: str | None) -> _Line:
     formats = Formats(language)
     own, other = _name(entry, language), _name(entry, "en" if language == "zh" else "zh")
+    name, name_size = _shrunk(own, _NAME_SIZE, _NAME_WIDTH, weight=700)
+    second, second_size = _shrunk(other if other != own else "", _OTHER_SIZE, _NAME_WIDTH)
     change, kind = _change(entry, language)
     return _Line(
         top=_FIRST_ROW + place * _ROW,
         rank=formats.count(entry.rank),
         first=entry.rank is not None and entry.rank <= 3,  # noqa: PLR2004  the podium
         marked=entry.city.city_id == chosen,
-        name=_fitted(own, 34, _NAME_WIDTH, weight=700),
-        other=_fitted(other, 20, _NAME_WIDTH) if other != own else "",
+        name=name,
+        name_size=name_size,
+        other=second,
+        other_size=second_size,
         bar=round(_BAR_WIDTH * min(max(entry.score or 0.0, 0.0), 100.0) / 100, 1),
         score=formats.score(entry.score),
         change=change,
         kind=kind,
+        shape=round(_CHANGE_RIGHT - typeface.width(change, _CHANGE_SIZE, weight=700) - 10 - _SHAPE, 1),
     )
 
 
@@ -149,15 +195,42 @@ def _change(entry: Entry, language: Language) -> tuple[str, str]:
         return catalogue(language)("card_entered"), "entered"
     if change.kind in {"up", "down"}:
         return formats.count(abs(change.places or 0)), change.kind
-    return "–", "same"
+    # An unchanged rank and one that cannot be compared must not look alike.
+    return ("–", "same") if change.kind == "same" else ("", "none")
+
+
+def _description(ranking: Ranking, subtitle: str, synthetic: str, language: Language) -> str:
+    """The card in words, for whoever does not see it."""
+    text, formats = catalogue(language), Formats(language)
+    said = [text("card_description", subtitle=subtitle)]
+    if synthetic:
+        said.insert(0, text("card_sentence", words=synthetic))
+    for entry in ranking.top[:TOP]:
+        kind = "entered" if entry.change.entered else entry.change.kind
+        change = text(f"change_{kind}", places=formats.places(abs(entry.change.places or 0)))
+        said.append(
+            text(
+                "card_line" if kind == "not_computed" else "card_line_changed",
+                rank=formats.count(entry.rank),
+                city=_name(entry, language),
+                score=formats.score(entry.score),
+                change=change,
+            )
+        )
+    return text("between_sentences").join(said)
 
 
 def _notes(
     context: ReportContext, index_name: str, ranking: Ranking, text: Catalogue, formats: Formats
 ) -> tuple[str, str]:
-    window = text("card_window", days=formats.days(context.month), cities=formats.count(len(context.cities)))
+    said = [text("card_window", days=formats.days(context.month), cities=formats.count(len(context.cities)))]
     if len(ranking.top) > TOP:
-        window += text("card_tied", count=formats.count(len(ranking.top)))
+        # More than ten have a rank up to ten only where the last of these ranks is shared.
+        ordinal = formats.ordinal(ranking.top[-1].rank or TOP)
+        said.append(text("card_tied", ordinal=ordinal, count=formats.count(len(ranking.top))))
+    elif ranking.top and not ranking.compared:
+        said.append(text("card_not_compared"))
+    window = text("between_sentences").join(said)
     source = text("card_source", version=context.method_version)
     left_out: list[Platform] = [weight.platform for weight in context.weights if not weight.eligible]
     if index_name == COMPOSITE and left_out:
@@ -165,11 +238,18 @@ def _notes(
         source += text("card_left_out", platforms=names)
     elif index_name != COMPOSITE and index_name in left_out:
         source += text("card_not_counted")
-    return tuple(_fitted(line, 20, WIDTH - 2 * _MARGIN) for line in (window, source))  # type: ignore[return-value]
+    return _fitted(window, 20, _WITHIN), _fitted(source, 20, _WITHIN)
 
 
 def _name(entry: Entry, language: Language) -> str:
     return entry.city.name_zh if language == "zh" else entry.city.name_en
+
+
+def _shrunk(text: str, size: int, width: float, *, weight: int = 400) -> tuple[str, int]:
+    """The text and the size at which it keeps to its place: made smaller first, cut only where that is not enough."""
+    wide = typeface.width(text, size, weight=weight)
+    fitting = size if wide <= width else max(int(size * width / wide), round(size * _LEAST))
+    return _fitted(text, fitting, width, weight=weight), fitting
 
 
 def _fitted(text: str, size: float, width: float, *, weight: int = 400) -> str:

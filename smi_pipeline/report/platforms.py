@@ -24,7 +24,7 @@ from smi_pipeline.report.content import (
 )
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.rankings import highlighted, ranking
-from smi_pipeline.report.untrusted import clean, link
+from smi_pipeline.report.untrusted import clean, host, link
 
 NAME_LENGTH: Final = 80
 CASES: Final = 3
@@ -60,7 +60,7 @@ def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weigh
     covered = coverage(given.coverage, platform)
     ranked = ranking(given.rankings, platform)
     chosen = highlighted(ranked)
-    best = posts(_of(given.top_posts, platform), platform, accounts)
+    best = posts(_of(given.top_posts, platform), platform, accounts, synthetic=given.synthetic)
     return PlatformSection(
         platform=platform,
         collected=covered.collection_id is not None,
@@ -115,8 +115,11 @@ def _figures(city: City, row: Mapping[str, Any]) -> Figures:
     )
 
 
-def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[Post, ...]:
-    """The platform's best posts, by position, their words and links made harmless."""
+def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts, *, synthetic: bool) -> tuple[Post, ...]:
+    """The platform's best posts, by position, their words and links made harmless.
+
+    A made-up post is linked only within `.example`: staging builds addresses of the real platform where it tells none.
+    """
     return tuple(
         Post(
             city=accounts.city(platform, row["account_id"]),
@@ -128,7 +131,7 @@ def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[
             published_at=row["published_at"],
             kind=clean(row["kind"], length=NAME_LENGTH) if row["kind"] else None,
             text=clean(row["text"] or ""),
-            link=link(row["permalink"]),
+            link=_link(row["permalink"], synthetic=synthetic),
             likes=row["likes"],
             comments=row["comments"],
             shares=row["shares"],
@@ -137,6 +140,12 @@ def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts) -> tuple[
         )
         for row in frame.sort("position", "account_id", "post_id").iter_rows(named=True)
     )
+
+
+def _link(permalink: str | None, *, synthetic: bool) -> str | None:
+    address = link(permalink)
+    leads_nowhere = address is not None and host(address).endswith(".example")
+    return address if leads_nowhere or not synthetic else None
 
 
 def hashtags(frame: pl.DataFrame) -> tuple[Hashtag, ...]:

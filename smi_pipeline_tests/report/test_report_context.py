@@ -211,6 +211,14 @@ def test_a_platforms_cases_are_the_best_posts_of_its_highlighted_city(given, pos
     assert [post.post_id for post in section.posts] == ["best of all"]
 
 
+def test_a_made_up_post_is_never_linked_to_a_real_platform(given, posts_frame):
+    for address, offered in (("https://x.com/sbx_a/status/1", False), ("https://x.example/sbx_a/1", True)):
+        posts = posts_frame(permalink=address)
+        assert report(given(top_posts=posts)).sections[0].posts[0].link == address
+        [made_up] = report(given(top_posts=posts, synthetic=True)).sections[0].posts
+        assert (made_up.link is not None) == offered
+
+
 def test_movers_are_the_farthest_first(given):
     context = report(given())
     assert [(m.city.city_id, m.places) for m in context.risers] == [("c02", 3), ("c10", 3), ("c03", 1)]
