@@ -19,7 +19,6 @@ from smi_pipeline.report import typeface
 from smi_pipeline.report.content import TOP, Entry, Ranking, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language
-from smi_pipeline.report.pages import UNDRAWN
 from smi_pipeline.report.palette import LIGHT
 from smi_pipeline.report.rankings import COMPOSITE, marked
 from smi_pipeline.report.wording import Catalogue, catalogue
@@ -254,8 +253,7 @@ def _shrunk(text: str, size: int, width: float, *, weight: int = 400) -> tuple[s
 
 def _fitted(text: str, size: float, width: float, *, weight: int = 400) -> str:
     """The text as the font can draw it, cut with an ellipsis where it would run out of its place."""
-    undrawn = typeface.missing(text)
-    line = "".join(UNDRAWN if character in undrawn else character for character in text)
+    line = typeface.drawable(text)
     if typeface.width(line, size, weight=weight) <= width:
         return line
     while line and typeface.width(line + _ELLIPSIS, size, weight=weight) > width:

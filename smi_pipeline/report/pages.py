@@ -34,7 +34,6 @@ LATIN: Final[Mapping[Platform, str]] = {
     "tiktok": "TikTok",
 }
 GROUPS: Final = ("generate", "interactive", "utilize", EXPERT)
-UNDRAWN: Final = "□"
 POSTS_SHOWN: Final = 5
 HASHTAGS_SHOWN: Final = 10
 
@@ -135,8 +134,7 @@ def drawable(value: object) -> object:
     """What a template prints, every character the font lacks replaced by a box: no font of the host steps in for it."""
     if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
         return value
-    lost = typeface.missing(value)
-    return "".join(UNDRAWN if character in lost else character for character in value) if lost else value
+    return typeface.drawable(value)
 
 
 @cache

@@ -21,7 +21,8 @@ from fontTools.ttLib import TTFont
 from smi_pipeline.report.fonts.cut import FAMILY, FILES
 
 FOLDER: Final = Path(__file__).parent / "fonts"
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn"})
+UNDRAWN: Final = "□"
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _PROBE: Final = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'>{}</svg>"
 
 
@@ -48,6 +49,15 @@ def missing(characters: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         sorted(c for c in set(characters) if ord(c) not in known and unicodedata.category(c) not in _INVISIBLE)
     )
+
+
+def drawable(text: str) -> str:
+    """The text as the font can draw it: a box for what it lacks, and no marks over a letter that it has no glyph for."""
+    lost = missing(text)
+    if not lost:
+        return text
+    boxed = {ord(c): "" if unicodedata.category(c) == "Mn" else UNDRAWN for c in lost}
+    return text.translate(boxed)
 
 
 def width(text: str, size: float, *, weight: int = 400) -> float:

@@ -24,7 +24,7 @@ def clean(text: str, *, length: int = CAPTION_LENGTH) -> str:
     """One line of visible text: no control, format or bidirectional characters, white space folded, the end cut off.
 
     A letter keeps at most four combining marks, so that a stack of hundreds does not cover the lines above. Unpaired
-    surrogates become U+FFFD: they cannot be written as UTF-8.
+    surrogates become U+FFFD: they cannot be written as UTF-8. A letter and its accent become one where there is one.
     """
     kept: list[str] = []
     marks = 0
@@ -42,7 +42,7 @@ def clean(text: str, *, length: int = CAPTION_LENGTH) -> str:
         elif category != "Cf" or character in _JOINERS:
             kept.append(character)
             marks = 0
-    line = " ".join("".join(kept).split())
+    line = unicodedata.normalize("NFC", " ".join("".join(kept).split()))
     return line if len(line) <= length else _cut(line, length)
 
 

@@ -45,6 +45,11 @@ def test_what_the_font_lacks_is_told_in_order_and_invisible_characters_are_not()
     assert typeface.missing("京😀a\u200dไ\n ") == ("ไ", "😀")
 
 
+def test_what_cannot_be_drawn_is_one_box_a_character_without_stray_marks():
+    """An emoji with its variation selector, and a Thai letter with a vowel above it."""
+    assert typeface.drawable("京\u2764\ufe0f กี") == "京□ □"
+
+
 def test_text_leaves_ink_and_bold_leaves_more():
     empty, drawn = (typeface.png(TEXT.format("SMI Sans", text)) for text in ("", "京"))
     bold = typeface.png(TEXT.format("SMI Sans", "京").replace("<text", "<text font-weight='700'"))

@@ -22,7 +22,7 @@ FILES = {400: "SMISans-Regular.ttf", 700: "SMISans-Bold.ttf"}
 _SOURCES = {400: "400Regular/NotoSansSC_400Regular.ttf", 700: "700Bold/NotoSansSC_700Bold.ttf"}
 _STYLES = {400: "Regular", 700: "Bold"}
 _HERE = Path(__file__).parent
-_MARKS = "▲▼△▽■□●○◆→←↑↓–—―‘’“”…·•‰′″※−÷×±≤≥≈≠∞√℃€£¥©®™№Ⅰ Ⅱ Ⅲ "
+_MARKS = "▲▼△▽■□●○◆◇→←↑↓‐‑‒–—―‘’‚“”„†‡…‥‧·•‵‹›‼‰′″※−÷×±≤≥≈≠∞√℃€£¥©®™№Ⅰ Ⅱ Ⅲ "
 
 
 def characters() -> set[str]:
