@@ -52,7 +52,7 @@ def missing(characters: Iterable[str]) -> tuple[str, ...]:
 
 
 def drawable(text: str) -> str:
-    """The text as the font can draw it: a box for what it lacks, and no marks over a letter that it has no glyph for."""
+    """The text as the font can draw it: a box for what it lacks; a combining mark it lacks is dropped."""
     lost = missing(text)
     if not lost:
         return text
