@@ -210,7 +210,7 @@ class _Figures:
         fixed |= self._weak
         if self._aims.months[month] == NEUTRAL:
             given = self._neutral(given, aim, fixed | self._printed_growth(month))
-            self._followers[:, month + 1 :] += (given.followers - followers)[:, None]
+        self._followers[:, month + 1 :] += (given.followers - followers)[:, None]  # the path goes on from there
         solved = self._solved(given, aim, fixed)
         for _ in range(_ATTEMPTS):  # out of reach, or at a rate beyond all others: more posts; too much: fewer
             miss = aim - self._scale.score(solved)
@@ -285,7 +285,6 @@ class _Figures:
                 interactions[row], fixed[row] = cell.interactions, True
             if cell.growth is not None:
                 followers[row] += cell.growth - growth[row]
-                self._followers[row, month + 1 :] += cell.growth - growth[row]
                 growth[row] = cell.growth
         return Counted(posts, videos, interactions, views, followers, growth, given.grown), fixed
 
