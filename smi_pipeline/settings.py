@@ -53,6 +53,25 @@ class Settings(BaseSettings):
     tiktok_client_key: SecretStr | None = None
     tiktok_client_secret: SecretStr | None = None
 
+    facebook_page_size: int = Field(default=100, ge=1, le=100, description="Posts a request; halved where too much.")
+    instagram_page_size: int = Field(
+        default=50, ge=1, le=100, description="Media a request; 100 is accepted at times. Halved where too much."
+    )
+    tiktok_names_a_query: int = Field(
+        default=50, ge=1, le=1000, description="Accounts a video query; nobody says how many are allowed."
+    )
+
+    youtube_units_a_day: int = Field(default=10_000, ge=0, description="Quota units of the project, by Pacific days.")
+    tiktok_requests_a_day: int = Field(default=1_000, ge=0, description="Requests of the client, by UTC days.")
+    tiktok_records_a_day: int = Field(default=100_000, ge=0, description="Videos of the client, by UTC days.")
+    x_usd_a_month: float | None = Field(
+        default=None, ge=0, description="What X may cost in a calendar month (UTC), in dollars; no limit when not set."
+    )
+    facebook_requests_a_minute: int | None = Field(default=None, ge=1, description="At most so many; unset: no limit.")
+    instagram_requests_a_minute: int | None = Field(default=None, ge=1, description="Likewise.")
+    youtube_requests_a_minute: int | None = Field(default=None, ge=1, description="Likewise.")
+    tiktok_requests_a_minute: int | None = Field(default=None, ge=1, description="Likewise.")
+
     concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")
 
     @field_validator("first_month")
@@ -73,6 +92,11 @@ class Settings(BaseSettings):
     def base_url(self, platform: Platform) -> str:
         """Where a platform's API answers, without a slash at the end."""
         return str(getattr(self, f"{platform}_base_url")).rstrip("/")
+
+    def a_minute(self, platform: Platform) -> int | None:
+        """How many requests a minute a platform is asked at most; null: as many as come (X has rates of its own)."""
+        limit: int | None = getattr(self, f"{platform}_requests_a_minute", None)
+        return limit
 
     def is_sandbox(self, platform: Platform) -> bool:
         """Whether a platform's base URL is on this machine. Data from there never mixes with the real services'."""

@@ -14,22 +14,19 @@ from urllib.parse import parse_qs, quote, urlsplit
 from pydantic import AliasPath, Field, TypeAdapter
 
 from smi_pipeline.collectors import graph
+from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
 from smi_pipeline.collectors.harvest import Harvest
-from smi_pipeline.collectors.http import Wire
+from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.quota import Endpoint
 from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, part
 from smi_pipeline.settings import Settings
 
-PAGE_SIZE = 100
 EDGE = "published_posts"
-PAGE_FIELDS = "id,name,username,link,followers_count,fan_count"
-POST_FIELDS = (
-    "id,created_time,message,permalink_url,status_type,attachments{media_type},shares,"
-    "reactions.limit(0).summary(total_count),comments.limit(0).summary(true)"
-)
+PAGE_ENDPOINT, POSTS_ENDPOINT = Endpoint("page"), Endpoint("published_posts")
 
 
 class FacebookPage(Record):
@@ -66,7 +63,8 @@ POSTS = TypeAdapter(list[FacebookPost])
 def create(settings: Settings, wire: Wire) -> FacebookReader:
     """A collector for Facebook."""
     classify = partial(graph.classify, variable="SMI_FACEBOOK_TOKEN")
-    return FacebookReader(graph.connect("facebook", settings, wire, classify=classify))
+    http = graph.connect("facebook", settings, wire, classify=classify)
+    return FacebookReader(http, settings.facebook_page_size)
 
 
 class FacebookReader(OneByOne):
@@ -74,42 +72,76 @@ class FacebookReader(OneByOne):
 
     platform = "facebook"
 
+    def __init__(self, http: Http, page_size: int) -> None:
+        super().__init__(http)
+        self._page_size = page_size
+
     async def probe(self) -> None:
         """Ask for the token's own id."""
-        await self.http.ask("me", params={"fields": "id"})
+        await self.http.ask(PAGE_ENDPOINT, "me", params={"fields": "id"})
+
+    async def figures(self, harvest: Harvest) -> Outcome:
+        """One request for the Page's own figures."""
+        page_fields = self.asked("account", harvest)
+        self.needed(0, 1)
+        reply = await without_refused(lambda: self._node(harvest, str(page_fields)), page_fields)
+        return self._observe(harvest, reply, page_fields)
 
     async def read(self, harvest: Harvest) -> Outcome:
         """One request for the Page and its newest posts of the window, then the pages that are left."""
-        account, window = harvest.account, harvest.window
+        window = harvest.window
+        page_fields, post_fields = self.asked("account", harvest), self.asked("post", harvest)
         # Whether `since` includes its own second is not written anywhere; the cut decides.
-        since, until = int(window.start.timestamp()) - 1, int(window.end.timestamp())
+        span: dict[str, str | int] = {"since": int(window.start.timestamp()) - 1, "until": int(window.end.timestamp())}
 
         async def first(limit: int) -> Reply:
-            posts = f"{EDGE}.since({since}).until({until}).limit({limit}){{{POST_FIELDS}}}"
-            node = quote(account.platform_account_id or account.handle, safe="")
-            return await self.http.ask(node, params={"fields": f"{PAGE_FIELDS},{posts}"})
+            posts = f"{EDGE}.since({span['since']}).until({span['until']}).limit({limit})"
+            return await without_refused(
+                lambda: self._node(harvest, f"{page_fields},{posts}{{{post_fields}}}"), page_fields, post_fields
+            )
 
-        reply, limit = await graph.in_smaller_pages(first, PAGE_SIZE)
+        async def further(limit: int, cursor: dict[str, str]) -> Reply:
+            params = {**span, "limit": limit, **cursor}
+            return await without_refused(
+                lambda: self.http.ask(
+                    POSTS_ENDPOINT,
+                    f"{harvest.platform_account_id}/{EDGE}",
+                    params={"fields": str(post_fields), **params},
+                ),
+                post_fields,
+            )
+
+        pages = Pages()
+        try:
+            reply, limit = await graph.in_smaller_pages(first, self._page_size)
+            outcome = self._observe(harvest, reply, page_fields)
+            edge = reply.part(EDGE)
+            while edge is not None:  # an expanded edge without objects is left out
+                cursor = _take(harvest, pages, edge, reply)
+                if cursor is None:
+                    break
+                reply, limit = await graph.in_smaller_pages(partial(further, cursor=cursor), limit)
+                edge = reply.body
+        finally:
+            self.needed(pages.seen, self._page_size)
+        harvest.left_out(post_fields.refused)
+        return outcome
+
+    async def _node(self, harvest: Harvest, fields: str) -> Reply:
+        node = quote(harvest.account.platform_account_id or harvest.account.handle, safe="")
+        return await self.http.ask(PAGE_ENDPOINT, node, params={"fields": fields})
+
+    @staticmethod
+    def _observe(harvest: Harvest, reply: Reply, fields: Asked) -> Outcome:
+        account = harvest.account
         record = {key: value for key, value in reply.body.items() if key != EDGE}
         page = read(PAGE, record, "the Page")
         same_owner(account, page.id)
         harvest.platform_account_id = page.id
         harvest.observe(page, record, answered_at(reply))
-        if page.username and account.platform_account_id and page.username.lower() != account.handle.lower():
-            harvest.notes.append(f"the Page's name is now {page.username}")
-
-        edge = reply.part(EDGE)
-        if edge is None:  # an expanded edge without objects is left out
-            return "answered"
-        pages = Pages()
-        while (cursor := _take(harvest, pages, edge, reply)) is not None:
-
-            async def further(limit: int, cursor: dict[str, str] = cursor) -> Reply:
-                params: dict[str, str | int] = {"fields": POST_FIELDS, "since": since, "until": until, "limit": limit}
-                return await self.http.ask(f"{page.id}/{EDGE}", params=params | cursor)
-
-            reply, limit = await graph.in_smaller_pages(further, limit)
-            edge = reply.body
+        harvest.left_out(fields.refused)
+        if page.username and account.platform_account_id:
+            return harvest.called(page.username)
         return "answered"
 
 
@@ -118,10 +150,11 @@ def _take(harvest: Harvest, pages: Pages, edge: Any, reply: Reply) -> dict[str, 
     items = part(edge, "data")
     posts = read(POSTS, items, "the Page's posts")
     older = harvest.add(posts, items, answered_at(reply))
+    pages.page(post.id for post in posts)
     cursor = _next(edge)
     if older or cursor is None:
         return None
-    pages.turn(repr(cursor), (post.id for post in posts))
+    pages.turn(repr(cursor))
     return cursor
 
 

@@ -6,6 +6,7 @@ not what its field holds becomes a `Bad`, never a guess: "12K" is no number, tru
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, TypeAdapter, ValidationError
 
-from smi_pipeline.collectors.verdict import Refusal
+from smi_pipeline.collectors.verdict import Refusal, part
 
 COUNT_LIMIT = 2**63
 FIRST_YEAR, YEAR_LIMIT = 2004, 2100
@@ -141,8 +142,13 @@ def read(adapter: TypeAdapter[V], value: Any, what: str) -> V:
         return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "the answer"
-        raise Refusal("failed", f"drift in {what}: {where}: {first['msg'].lower()}") from None
+        steps = first["loc"]
+        where = ".".join(str(step) for step in steps) or "the answer"
+        record = part(value, steps[0]) if isinstance(value, list) and steps else value
+        text = compact(record)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        said = f"drift in {what}: {where}: {first['msg'].lower()} (payload sha256 {digest})"
+        raise Refusal("failed", said, drifted=(where, text)) from None
 
 
 def compact(record: Any) -> str:

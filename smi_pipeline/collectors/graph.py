@@ -6,13 +6,15 @@ and by message only where one code has several meanings.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from smi_pipeline.collectors.credentials import Redactor, appsecret_proof, credential
 from smi_pipeline.collectors.http import Http, Wire
+from smi_pipeline.collectors.pace import minutes_to_regain_access
+from smi_pipeline.collectors.quota import Ledger
 from smi_pipeline.collectors.verdict import (
     OK,
     Classifier,
@@ -23,13 +25,13 @@ from smi_pipeline.collectors.verdict import (
     by_status,
     decided,
     is_good,
-    part,
     words,
 )
 from smi_pipeline.registry.models import Platform
 from smi_pipeline.settings import Settings
 
 POLICY_BLOCK = 368
+_NO_FIELD = re.compile(r"nonexisting field \((\w+)\)")
 BAD_PARAMETER, NO_SUCH_OBJECT = 100, 33
 TRANSIENT_CODES = (1, 2)
 _CODES: dict[Kind, Iterable[int]] = {
@@ -60,6 +62,8 @@ def connect(platform: Platform, settings: Settings, wire: Wire, *, classify: Cla
         params=proof,
         concurrency=settings.concurrency,
         wire=wire,
+        ledger=Ledger(platform),
+        a_minute=settings.a_minute(platform),
     )
 
 
@@ -72,6 +76,9 @@ def classify(reply: Reply, *, variable: str) -> Verdict:
             return Verdict("failed", "drift: the answer is not a JSON object")
         return by_status(reply, "", remedy=remedy)
     said = words(f"error {error.get('code')}", error.get("message"), error.get("error_user_msg"))
+    refused = _NO_FIELD.search(str(error.get("message") or ""))
+    if error.get("code") == BAD_PARAMETER and refused is not None:
+        return Verdict("bad_field", said, named=(refused[1],))
     kind = _kind(error)
     if kind is None:
         verdict = by_status(reply, said, remedy=remedy)
@@ -81,8 +88,8 @@ def classify(reply: Reply, *, variable: str) -> Verdict:
     elif "appsecret_proof" in said:
         remedy = "set SMI_FACEBOOK_APP_SECRET to the secret of the token's own app"
     verdict = decided(kind, reply, said, remedy=remedy)
-    if kind == "throttle" and (wait := _time_to_regain_access(reply)) is not None:
-        return replace(verdict, wait=wait)
+    if kind == "throttle" and (minutes := minutes_to_regain_access(reply)):
+        return replace(verdict, wait=minutes * 60)
     return verdict
 
 
@@ -110,15 +117,3 @@ async def in_smaller_pages(ask: Callable[[int], Awaitable[Reply]], limit: int) -
             if refusal.kind != "less_data" or limit == 1:
                 raise
             limit //= 2
-
-
-def _time_to_regain_access(reply: Reply) -> float | None:
-    """Seconds until access is regained, by the business-use-case header, which counts minutes."""
-    try:
-        usage: Any = json.loads(reply.headers.get("x-business-use-case-usage", "null"))
-    except ValueError:
-        return None
-    uses = [use for some in usage.values() if isinstance(some, list) for use in some] if isinstance(usage, dict) else []
-    minutes = [part(use, "estimated_time_to_regain_access") for use in uses]
-    longest = max((m for m in minutes if type(m) in (int, float)), default=0)
-    return longest * 60.0 if longest > 0 else None

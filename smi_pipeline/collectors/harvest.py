@@ -66,6 +66,18 @@ class Harvest:
         rejected = Rejected(self.account.account_id, known, name, self._sent(bad), "malformed", at, text)
         self._posts[known or text] = (None, [rejected])
 
+    def called(self, name: str) -> Outcome:
+        """The account was found by its id and calls itself `name` now: whether that is a new name."""
+        if name.lower() == self.account.handle.lower():
+            return "answered"
+        self.notes.append(f"renamed: the handle is now {name}")
+        return "renamed"
+
+    def left_out(self, fields: Sequence[str]) -> None:
+        """Fields were not asked for, because the platform has refused them."""
+        if fields:
+            self.notes.append(f"left out, refused by the platform: {', '.join(fields)}")
+
     def result(self, outcome: Outcome = "answered") -> AccountResult:
         """Hand everything over."""
         if self._replaced:
@@ -85,16 +97,21 @@ class Harvest:
     def refused(self, refusal: Refusal, at: datetime) -> AccountResult:
         """Hand over the refusal: without posts, which were not read to their end, but with the account's own record.
 
-        A failed account is asked again, and then says it again.
+        A failed account is asked again, and then says it again. A record that is not what it was is kept to be seen.
         """
         keep = refusal.outcome != "failed"
+        read_at = refusal.at or self.observed_at or at
+        drifted = []
+        if refusal.drifted is not None:
+            where, payload = refusal.drifted
+            drifted.append(Rejected(self.account.account_id, None, where, "", "drift", read_at, payload))
         return AccountResult(
             account=self.account,
             outcome=refusal.outcome,
             detail=words(*self.notes, refusal.detail),
-            observed_at=refusal.at or self.observed_at or at,
+            observed_at=read_at,
             accounts=self._accounts if keep else [],
-            rejected=self._account_rejects if keep else [],
+            rejected=[*(self._account_rejects if keep else []), *drifted],
         )
 
     def _row(self, record: Record, payload: str, at: datetime, *, post_id: str | None) -> tuple[Row, list[Rejected]]:

@@ -5,7 +5,7 @@ configured base URL's own origin. Redirects and proxies of the environment are n
 What comes in: redacted before anything reads it, a bounded number of bytes after decompression, strict JSON. Half an
 answer is no answer. All waiting is reckoned from the answers' own `Date`.
 
-Every request and answer passes through `Http`: a ledger of rates and quotas has its place here, before `_send`.
+Every request passes the ledger and the rates of `quota` before it is sent, and slows down by `pace` before a limit.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -30,6 +31,8 @@ import stamina
 from httpx_aiohttp import AiohttpTransport
 
 from smi_pipeline.collectors.credentials import Redactor
+from smi_pipeline.collectors.pace import pace_after
+from smi_pipeline.collectors.quota import Endpoint, Ledger, Rates
 from smi_pipeline.collectors.records import CollectionError, Deferred
 from smi_pipeline.collectors.verdict import (
     BadPayload,
@@ -65,6 +68,8 @@ FRUITLESS = 20
 HEADERS = (
     "content-type",
     "retry-after",
+    "x-rate-limit-limit",
+    "x-rate-limit-remaining",
     "x-rate-limit-reset",
     "x-app-usage",
     "x-business-use-case-usage",
@@ -79,13 +84,15 @@ class Wire:
     """What carries requests, how waiting is done and what an answer may take; handed in so that nothing is patched.
 
     `deadline`: seconds for one whole answer, since a drip of a byte a second resets the read timeout for ever.
-    `max_bytes`: of one answer, after decompression.
+    `max_bytes`: of one answer, after decompression. `rates`: the file in which processes share the platforms' rates;
+    null where this run is alone.
     """
 
     transport: Transport | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     deadline: float = 90.0
     max_bytes: int = 32 * 2**20
+    rates: Path | None = None
 
 
 class _AgainError(Exception):
@@ -128,6 +135,8 @@ class Http:
         params: likewise.
         concurrency: requests in flight at most.
         wire: transport and sleep.
+        ledger: what requests cost, and whether there is anything left.
+        a_minute: requests a minute at most, for endpoints without a published rate; null: as many as come.
     """
 
     def __init__(
@@ -139,6 +148,8 @@ class Http:
         redact: Redactor,
         concurrency: int,
         wire: Wire,
+        ledger: Ledger,
+        a_minute: int | None = None,
         headers: Mapping[str, str] | None = None,
         params: Params | None = None,
     ) -> None:
@@ -151,6 +162,10 @@ class Http:
         self._base = _base_url(platform, base_url)
         self._classify = classify
         self.redact = redact
+        self.ledger = ledger
+        self._rates = Rates(platform, wire.rates, a_minute)
+        self._pace: dict[str, tuple[float, float]] = {}  # by endpoint: when the next may be sent, and the gap after it
+        self._turn = asyncio.Lock()
         self._params = dict(params or {})
         self._slots = asyncio.Semaphore(concurrency)
         self._first = asyncio.Lock()
@@ -176,6 +191,7 @@ class Http:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
+        self._rates.close()
 
     @property
     def origin(self) -> str:
@@ -184,6 +200,7 @@ class Http:
 
     async def ask(
         self,
+        endpoint: Endpoint,
         path: str,
         *,
         params: Params | None = None,
@@ -195,6 +212,7 @@ class Http:
         """One answer, after as many repetitions as it takes and is worth. GET, or POST where there is a body.
 
         Args:
+            endpoint: what kind of request it is: what it costs and how often it may be made.
             path: below the base URL, segments already quoted.
             params: query parameters of this request.
             json_body: body of a POST.
@@ -226,7 +244,7 @@ class Http:
                 wait_jitter=0.5,
             ):
                 with attempt:
-                    reply = await self._in_turn(request, secret=secret)
+                    reply = await self._in_turn(endpoint, request, secret=secret)
         except _AgainError as error:
             self._give_up(error)
         self._fruitless = 0
@@ -278,22 +296,20 @@ class Http:
         self._stopped = error
         raise error from None
 
-    async def _in_turn(self, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _in_turn(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
         """Send when there is a slot. Until the platform has accepted the credential once, one at a time."""
         if not self._accepted:
             async with self._first:
                 if not self._accepted:
-                    return await self._judged(request, secret=secret)
+                    return await self._judged(endpoint, request, secret=secret)
         async with self._slots:
-            return await self._judged(request, secret=secret)
+            return await self._judged(endpoint, request, secret=secret)
 
-    async def _judged(self, request: httpx.Request, *, secret: bool) -> Reply:
-        wait = self._not_before - asyncio.get_running_loop().time()
-        if wait > 0:
-            await self.sleep(wait)
+    async def _judged(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+        await self._until_allowed(endpoint)
         if self._stopped is not None:
             raise self._stopped
-        reply = await self._send(request, secret=secret)
+        reply = await self._counted(endpoint, request, secret=secret)
         verdict = self._classify(reply)
         detail = self.redact.message(verdict.detail)
         if verdict.kind not in ("auth", "throttle", "transient"):
@@ -303,7 +319,43 @@ class Http:
         if verdict.kind in ("auth", "quota"):
             self.stop(self._refused(verdict, detail))
         if verdict.kind != "ok":
-            raise Refusal(verdict.kind, detail, at=reply.at)
+            raise Refusal(verdict.kind, detail, at=reply.at, named=verdict.named)
+        return reply
+
+    async def _until_allowed(self, endpoint: Endpoint) -> None:
+        """Wait for a place in the endpoint's rate, the end of a general pause, and for one's turn where it slows."""
+        while (wait := self._rates.wait(endpoint)) > 0:
+            self._put_off_if_long(wait, f"the rate of {endpoint.name}")
+            await self.sleep(wait)
+        async with self._turn:
+            now = asyncio.get_running_loop().time()
+            free_at, gap = self._pace.get(endpoint.name, (now, 0.0))
+            self._put_off_if_long(free_at - now, f"{endpoint.name}, used up,")
+            free_at = max(free_at, self._not_before)
+            self._pace[endpoint.name] = max(free_at, now) + gap, gap
+            if free_at > now:
+                await self.sleep(free_at - now)
+
+    def _put_off_if_long(self, wait: float, why: str) -> None:
+        if wait > LONGEST_WAIT:
+            at = (self.last_date or datetime.now(UTC)) + timedelta(seconds=wait)
+            self.stop(Deferred(f"{self.platform}: {why} asks for a wait of {wait:,.0f} s", resume_at=at))
+
+    async def _counted(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+        """Send, with the request in the ledger whatever comes of it."""
+        try:
+            self.ledger.begin(endpoint, self.last_date or datetime.now(UTC))
+        except Deferred as used_up:
+            self.stop(used_up)
+        reply = None
+        try:
+            reply = await self._send(request, secret=secret)
+        finally:
+            at = None if reply is None else reply.at
+            self.ledger.end(endpoint, reply, at or self.last_date or datetime.now(UTC))
+        hold, gap = pace_after(reply)
+        if hold or gap or endpoint.name in self._pace:
+            self._pace[endpoint.name] = asyncio.get_running_loop().time() + hold, gap
         return reply
 
     def _refused(self, verdict: Verdict, detail: str) -> CollectionError:

@@ -13,19 +13,19 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from smi_pipeline.collectors import graph
+from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import credential
 from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.quota import Endpoint
 from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, Verdict, part
 from smi_pipeline.settings import Settings
 
-PAGE_SIZE = 50  # a hundred is accepted at times and "too much data" at others
-ACCOUNT_FIELDS = "id,username,name,followers_count,media_count"
-MEDIA_FIELDS = "id,caption,timestamp,permalink,media_type,media_product_type,like_count,comments_count,view_count"
+DISCOVERY = Endpoint("business_discovery")
 
 
 class InstagramAccount(Record):
@@ -72,7 +72,8 @@ def classify(reply: Reply) -> Verdict:
 def create(settings: Settings, wire: Wire) -> InstagramReader:
     """A collector for Instagram."""
     http = graph.connect("instagram", settings, wire, classify=classify)
-    return InstagramReader(http, credential(settings, "instagram", "instagram_user_id"))
+    own_id = credential(settings, "instagram", "instagram_user_id")
+    return InstagramReader(http, own_id, settings.instagram_page_size)
 
 
 class InstagramReader(OneByOne):
@@ -80,22 +81,47 @@ class InstagramReader(OneByOne):
 
     platform = "instagram"
 
-    def __init__(self, http: Http, own_id: str) -> None:
+    def __init__(self, http: Http, own_id: str, page_size: int) -> None:
         super().__init__(http)
         self._own_id = quote(own_id, safe="")
+        self._page_size = page_size
 
     async def probe(self) -> None:
         """Ask for a well-known account's id."""
         await self._discover("instagram", "id")
 
+    async def figures(self, harvest: Harvest) -> Outcome:
+        """One request for the account's own figures."""
+        fields = self.asked("account", harvest)
+        self.needed(0, 1)
+        reply = await without_refused(lambda: self._discover(harvest.account.handle, str(fields)), fields)
+        self._observe(harvest, reply.part("business_discovery"), reply)
+        harvest.left_out(fields.refused)
+        return "answered"
+
     async def read(self, harvest: Harvest) -> Outcome:
         """Page from the newest medium back until a whole page is older: a pinned one may stand in front."""
-        limit, after, pages = PAGE_SIZE, "", Pages()
+        fields, media_fields = self.asked("account", harvest), self.asked("post", harvest)
+        pages = Pages()
+        try:
+            outcome = await self._pages(harvest, fields, media_fields, pages)
+        finally:
+            self.needed(pages.seen, self._page_size)
+        harvest.left_out([*fields.refused, *media_fields.refused])
+        return outcome
+
+    async def _pages(self, harvest: Harvest, fields: Asked, media_fields: Asked, pages: Pages) -> Outcome:
+        after, limit = "", self._page_size
         while True:
 
             async def listing(limit: int, after: str = after) -> Reply:
-                media = f"media{after}.limit({limit}){{{MEDIA_FIELDS}}}"
-                return await self._discover(harvest.account.handle, f"{ACCOUNT_FIELDS},{media}")
+                return await without_refused(
+                    lambda: self._discover(
+                        harvest.account.handle, f"{fields},media{after}.limit({limit}){{{media_fields}}}"
+                    ),
+                    fields,
+                    media_fields,
+                )
 
             reply, limit = await graph.in_smaller_pages(listing, limit)
             found = reply.part("business_discovery")
@@ -108,17 +134,18 @@ class InstagramReader(OneByOne):
                 return "answered"
             items = part(media, "data")
             posts = read(POSTS, items, "the account's media")
+            pages.page(post.id for post in posts)
             if harvest.add(posts, items, answered_at(reply)):
                 return "answered"
             cursor = part(media, "paging", "cursors", "after")
             if not isinstance(cursor, str) or not cursor:
                 return "answered"
-            pages.turn(cursor, (post.id for post in posts))
+            pages.turn(cursor)
             after = f".after({cursor})"
 
     async def _discover(self, username: str, fields: str) -> Reply:
         return await self.http.ask(
-            self._own_id, params={"fields": f"business_discovery.username({username}){{{fields}}}"}
+            DISCOVERY, self._own_id, params={"fields": f"business_discovery.username({username}){{{fields}}}"}
         )
 
     @staticmethod

@@ -18,23 +18,36 @@ class Pages:
     """
 
     def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """The listing is read from its first page."""
         self._cursors: set[str] = set()
         self._ids: set[object] = set()
         self._pages = 0
         self._empty = 0
+        self._fresh = False
 
-    def turn(self, cursor: str, ids: Iterable[object]) -> None:
-        """Called after each page that names a next one, with its cursor and the ids on this page.
+    @property
+    def seen(self) -> int:
+        """How many different records the listing has shown so far."""
+        return len(self._ids)
+
+    def page(self, ids: Iterable[object]) -> None:
+        """Called for each page, with the ids on it."""
+        found = set(ids)
+        self._fresh = not found <= self._ids
+        self._ids |= found
+        self._pages += 1
+        self._empty = 0 if found else self._empty + 1
+
+    def turn(self, cursor: str) -> None:
+        """Called after each page that names a next one, with its cursor.
 
         Raises:
             Refusal: the listing goes round, stays empty or does not end.
         """
-        found = set(ids)
-        fresh = not found <= self._ids
-        self._ids |= found
-        self._pages += 1
-        self._empty = 0 if found else self._empty + 1
-        if cursor in self._cursors and not fresh:
+        if cursor in self._cursors and not self._fresh:
             raise Refusal("failed", f"pagination loop: page {self._pages} leads to a cursor seen before, no new posts")
         if self._empty > MAX_EMPTY:
             raise Refusal("failed", f"pagination loop: {self._empty} empty pages in a row, each with a next one")

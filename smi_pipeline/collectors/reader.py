@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from smi_pipeline.collectors.asked import Asked, Kind
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http
-from smi_pipeline.collectors.records import AccountResult, Outcome, Window
+from smi_pipeline.collectors.records import AccountResult, CollectionError, Outcome, Spent, Window
 from smi_pipeline.collectors.stream import Emit, each, stream
 from smi_pipeline.collectors.verdict import Refusal, Reply
 from smi_pipeline.registry.models import Account, Platform
@@ -22,6 +23,8 @@ class Reader(ABC):
 
     def __init__(self, http: Http) -> None:
         self.http = http
+        self._least = 0
+        self._asked: dict[Kind, Asked] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.http!r})"
@@ -31,6 +34,45 @@ class Reader(ABC):
         """HTTP requests sent so far, repeated ones included."""
         return self.http.requests
 
+    @property
+    def least(self) -> int:
+        """The fewest requests a correct reading of what was read so far needs: full pages, nothing repeated."""
+        return self._least
+
+    def needed(self, records: int, page: int) -> None:
+        """A listing was read that shows so many records: what it takes in full pages. An empty one takes a request."""
+        self._least += max(1, -(-records // page))
+
+    def asked(self, kind: Kind, harvest: Harvest) -> Asked:
+        """The fields to ask for: the same for all accounts, so that what was refused once is not asked for again."""
+        if kind not in self._asked:
+            self._asked[kind] = Asked(self.platform, kind, harvest.window.end.date())
+        return self._asked[kind]
+
+    def known(self, spent: Iterable[Spent]) -> None:
+        """Take what other runs have spent."""
+        self.http.ledger.know(spent)
+
+    def spent(self) -> list[Spent]:
+        """What requests have cost since this was last called."""
+        return self.http.ledger.take()
+
+    def look(self, accounts: Sequence[Account], at: Window) -> AsyncGenerator[AccountResult, None]:
+        """Yield one result an account with its own figures: see `records.Collector`."""
+
+        async def work(emit: Emit) -> None:
+            async def in_time(result: AccountResult) -> None:
+                if result.observed_at not in at:
+                    raise CollectionError(
+                        f"{self.platform}: its clock says {result.observed_at:%Y-%m-%dT%H:%M:%SZ}; figures of"
+                        f" {at.start:%Y-%m-%dT%H:%M:%SZ} to {at.end:%Y-%m-%dT%H:%M:%SZ} can be had only then"
+                    )
+                await emit(result)
+
+            await self.glance([Harvest(account, at) for account in accounts], in_time)
+
+        return stream(work)
+
     def collect(self, accounts: Sequence[Account], window: Window) -> AsyncGenerator[AccountResult, None]:
         """Yield one result an account, as each is done: see `records.Collector`."""
         return stream(lambda emit: self.work([Harvest(account, window) for account in accounts], emit))
@@ -38,6 +80,10 @@ class Reader(ABC):
     @abstractmethod
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Read all accounts, a bounded number at a time, and emit each when it is done."""
+
+    @abstractmethod
+    async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Read the accounts' own records alone, for the fewest requests, and emit each when it is done."""
 
     @abstractmethod
     async def probe(self) -> None:
@@ -61,15 +107,29 @@ class OneByOne(Reader):
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Read all accounts, a bounded number at a time."""
+        await self._each(harvests, emit, self.read)
 
+    async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Read all accounts' own records, a bounded number at a time."""
+        await self._each(harvests, emit, self.figures)
+
+    async def _each(self, harvests: list[Harvest], emit: Emit, read: Callable[[Harvest], Awaitable[Outcome]]) -> None:
         async def one(harvest: Harvest) -> None:
-            await self.settle(harvest, emit, self.read)
+            await self.settle(harvest, emit, read)
 
         await each(harvests, one, at_once=self.http.concurrency)
 
     @abstractmethod
     async def read(self, harvest: Harvest) -> Outcome:
         """Read one account into its harvest.
+
+        Raises:
+            Refusal: the account cannot be read, and why.
+        """
+
+    @abstractmethod
+    async def figures(self, harvest: Harvest) -> Outcome:
+        """Read one account's own record into its harvest.
 
         Raises:
             Refusal: the account cannot be read, and why.

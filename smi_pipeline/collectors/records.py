@@ -6,10 +6,10 @@ Rows are dicts keyed by the columns of `raw.<platform>_posts` and `raw.<platform
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple, Protocol
 
 from smi_pipeline.registry.models import Account, Platform
 
@@ -29,6 +29,8 @@ Outcome = Literal[
 TERMINAL: frozenset[Outcome] = frozenset(
     {"answered", "missing", "suspended", "private", "renamed", "unavailable", "permission", "truncated"}
 )
+# What was read to its end, or as far as the platform shows it: these have posts to count, the others nothing known.
+READ: frozenset[str] = frozenset({"answered", "truncated", "renamed"})
 Row = dict[str, Any]
 
 
@@ -54,7 +56,8 @@ class Rejected:
     """One value, or one whole post, that could not be taken as the platform sent it.
 
     `field` and `value` are the platform's name and raw value. Reason "bad count": the count is null in its row, the
-    row is there. Reason "malformed": the post's id or time is unreadable, the post is not among the rows.
+    row is there. Reason "malformed": the post's id or time is unreadable, the post is not among the rows. Reason
+    "drift": a required key is gone, `field` says where, and the account has failed.
     `platform_post_id` is null for a value of the account itself and where the id is what could not be read.
     """
 
@@ -84,6 +87,21 @@ class AccountResult:
     rejected: list[Rejected] = field(default_factory=list)
 
 
+class Spent(NamedTuple):
+    """One row of the ledger: what a platform's endpoint was asked for on one of its quota days.
+
+    `units` of quota, `records` that the platform counts or bills, `usd` at most: the same record asked for twice in a
+    day is billed once, and counted twice here.
+    """
+
+    day: date
+    endpoint: str
+    requests: int
+    units: int
+    records: int
+    usd: float
+
+
 class Collector(Protocol):
     """Reads accounts of one platform. One instance serves one run: it counts its requests."""
 
@@ -95,6 +113,29 @@ class Collector(Protocol):
     @property
     def requests(self) -> int:
         """HTTP requests sent so far, repeated ones included."""
+        ...
+
+    @property
+    def least(self) -> int:
+        """The fewest requests a correct reading of what was read so far needs."""
+        ...
+
+    def known(self, spent: Iterable[Spent]) -> None:
+        """Take what other runs have spent of the platform's budgets, before anything is asked and again meanwhile."""
+        ...
+
+    def spent(self) -> list[Spent]:
+        """What requests have cost since this was last called."""
+        ...
+
+    def look(self, accounts: Sequence[Account], at: Window) -> AsyncGenerator[AccountResult, None]:
+        """Yield one result an account with its own figures and no posts, for the fewest requests.
+
+        `at`: when the figures are meant to be read; an answer of another time ends the reading.
+
+        Raises:
+            CollectionError: as `collect`, or the platform's clock is outside `at`.
+        """
         ...
 
     def collect(self, accounts: Sequence[Account], window: Window) -> AsyncGenerator[AccountResult, None]:

@@ -10,6 +10,7 @@ Source: developers.tiktok.com, Research API; answers recorded by tiktok-library.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -17,11 +18,13 @@ from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field, TypeAdapter
 
+from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
 from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
 from smi_pipeline.collectors.reader import Reader, answered_at
 from smi_pipeline.collectors.records import CollectionError, Outcome, Window
 from smi_pipeline.collectors.stream import Emit, each
@@ -39,7 +42,6 @@ from smi_pipeline.collectors.verdict import (
 )
 from smi_pipeline.settings import Settings
 
-GROUP = 50
 PAGE_SIZE = 100
 SPAN = timedelta(days=30)
 DAY = timedelta(days=1)
@@ -59,11 +61,16 @@ _KINDS: dict[str, Kind] = {
     "timeout": "transient",
 }
 
-USER_FIELDS = "display_name,is_verified,follower_count,following_count,likes_count,video_count"
-VIDEO_FIELDS = (
-    "id,create_time,username,video_description,region_code,like_count,comment_count,share_count,view_count,"
-    "favorites_count,video_duration,hashtag_names"
-)
+
+def _videos(reply: Reply) -> int:
+    """What counts against the day's records."""
+    videos = reply.part("data", "videos")
+    return len(videos) if isinstance(videos, list) else 0
+
+
+# The token is no request of the Research API: only those count against its day.
+TOKEN = Endpoint("oauth/token", units=0)
+USER_INFO, VIDEO_QUERY = Endpoint("research/user/info"), Endpoint("research/video/query", records=_videos)
 
 
 class TikTokUser(Record):
@@ -109,7 +116,10 @@ def classify(reply: Reply) -> Verdict:
         return verdict if verdict.kind in ("throttle", "transient") else Verdict("auth", said, remedy=REMEDY)
     code = str(part(error, "code") or "")
     said = words(code, part(error, "message"))
-    kind = _invalid(str(part(error, "message"))) if code == "invalid_params" else _KINDS.get(code)
+    message = str(part(error, "message") or "")
+    kind = _invalid(message) if code == "invalid_params" else _KINDS.get(code)
+    if kind is None and code == "invalid_params" and "field" in message.lower():
+        return Verdict("bad_field", said, named=tuple(re.findall(r"\w+", message)))
     if kind is not None:
         return decided(kind, reply, said, remedy=REMEDY)
     verdict = by_status(reply, said, remedy=REMEDY)
@@ -136,8 +146,17 @@ def create(settings: Settings, wire: Wire) -> TikTokReader:
         redact=Redactor([key, secret]),
         concurrency=settings.concurrency,
         wire=wire,
+        ledger=Ledger(
+            "tiktok",
+            (
+                Budget("units", settings.tiktok_requests_a_day, "day"),
+                Budget("records", settings.tiktok_records_a_day, "day"),
+            ),
+        ),
+        a_minute=settings.a_minute("tiktok"),
     )
-    return TikTokReader(http, {"client_key": key, "client_secret": secret, "grant_type": "client_credentials"})
+    form = {"client_key": key, "client_secret": secret, "grant_type": "client_credentials"}
+    return TikTokReader(http, form, settings.tiktok_names_a_query)
 
 
 class TikTokReader(Reader):
@@ -145,15 +164,28 @@ class TikTokReader(Reader):
 
     platform = "tiktok"
 
-    def __init__(self, http: Http, form: dict[str, str]) -> None:
+    def __init__(self, http: Http, form: dict[str, str], names_a_query: int) -> None:
         super().__init__(http)
         self._form = form
+        self._names_a_query = names_a_query
         self._token = ""
         self._renewing = asyncio.Lock()
 
     async def probe(self) -> None:
         """Ask for a token."""
         await self._fresh_token("")
+
+    async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Accounts one by one."""
+
+        async def known(harvest: Harvest) -> Outcome:
+            await self._user(harvest)
+            return "answered"
+
+        async def one(harvest: Harvest) -> None:
+            await self.settle(harvest, emit, known)
+
+        await each(harvests, one, at_once=self.http.concurrency)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Accounts one by one; those that are there in groups, asked as soon as a group is full."""
@@ -167,7 +199,7 @@ class TikTokReader(Reader):
                 await emit(self.refused(harvest, refusal))
                 return
             ready.append(harvest)
-            if len(ready) == GROUP:
+            if len(ready) == self._names_a_query:
                 group, ready = ready, []
                 await self._group(group, emit)
 
@@ -178,9 +210,12 @@ class TikTokReader(Reader):
     async def _user(self, harvest: Harvest) -> None:
         harvest.platform_account_id = harvest.account.handle
         body = {"username": harvest.account.handle}
-        reply = await self._ask("v2/research/user/info/", {"fields": USER_FIELDS}, body)
+        fields = self.asked("account", harvest)
+        self.needed(0, 1)
+        reply = await without_refused(lambda: self._ask(USER_INFO, fields, body), fields)
         record = reply.part("data")
         harvest.observe(read(USER, record, "the account"), record, answered_at(reply))
+        harvest.left_out(fields.refused)
 
     async def _group(self, harvests: list[Harvest], emit: Emit) -> None:
         """All videos of up to fifty accounts: a group is read whole, or fails whole."""
@@ -192,9 +227,10 @@ class TikTokReader(Reader):
         except Refusal as refusal:
             refused = refusal
 
-        async def read_already(_: Harvest) -> Outcome:
+        async def read_already(harvest: Harvest) -> Outcome:
             if refused is not None:
                 raise refused
+            harvest.left_out(self.asked("post", harvest).refused)
             return "answered"
 
         for harvest in harvests:
@@ -208,26 +244,30 @@ class TikTokReader(Reader):
             "end_date": f"{last:%Y%m%d}",
             "max_count": PAGE_SIZE,
         }
-        for restart in range(RESTARTS + 1):
-            try:
-                await self._pages(harvests, query)
-            except Refusal as refusal:
-                if refusal.kind != "stale_cursor" or restart == RESTARTS:
-                    raise
-            else:
-                return
+        pages = Pages()
+        try:
+            for restart in range(RESTARTS + 1):
+                pages.restart()
+                try:
+                    return await self._pages(harvests, query, pages)
+                except Refusal as refusal:
+                    if refusal.kind != "stale_cursor" or restart == RESTARTS:
+                        raise
+        finally:
+            self.needed(pages.seen, PAGE_SIZE)
 
-    async def _pages(self, harvests: list[Harvest], query: dict[str, Any]) -> None:
+    async def _pages(self, harvests: list[Harvest], query: dict[str, Any], pages: Pages) -> None:
         """One search from its first page. Short and even empty pages come in between: only `has_more` ends it."""
         owners = defaultdict(list)
         for harvest in harvests:
             owners[harvest.account.handle.casefold()].append(harvest)
         place: dict[str, Any] = {"cursor": 0}
-        pages = Pages()
+        fields = self.asked("post", harvests[0])
         while True:
-            reply = await self._patiently(query | place)
+            reply = await self._patiently(fields, query | place)
             items = reply.part("data", "videos")
             videos = read(VIDEOS, items, "the videos")
+            pages.page(video.id for video in videos)
             own: dict[str, list[int]] = defaultdict(list)
             for index, video in enumerate(videos):
                 own[(video.username or "").casefold()].append(index)
@@ -238,45 +278,51 @@ class TikTokReader(Reader):
             if reply.part("data", "has_more") is not True:
                 return
             place = {"cursor": reply.part("data", "cursor"), "search_id": reply.part("data", "search_id")}
-            pages.turn(str(place["cursor"]), (video.id for video in videos))
+            pages.turn(str(place["cursor"]))
 
-    async def _patiently(self, body: dict[str, Any]) -> Reply:
+    async def _patiently(self, fields: Asked, body: dict[str, Any]) -> Reply:
         """A page of a search; asked again for a while where its cursor or search id is not known yet."""
+
+        async def ask() -> Reply:
+            return await without_refused(lambda: self._ask(VIDEO_QUERY, fields, body), fields)
+
         for wait in STALE_WAITS:
             try:
-                return await self._ask("v2/research/video/query/", {"fields": VIDEO_FIELDS}, body)
+                return await ask()
             except Refusal as refusal:
                 if refusal.kind != "stale_cursor":
                     raise
                 await self.http.sleep(wait)
-        return await self._ask("v2/research/video/query/", {"fields": VIDEO_FIELDS}, body)
+        return await ask()
 
-    async def _ask(self, path: str, params: dict[str, str], body: dict[str, Any]) -> Reply:
+    async def _ask(self, endpoint: Endpoint, fields: Asked, body: dict[str, Any]) -> Reply:
         """Ask with the current token; with a new one, once, where it is no longer good."""
         token = self._token or await self._fresh_token("")
         try:
-            return await self._ask_with(token, path, params, body)
+            return await self._ask_with(token, endpoint, fields, body)
         except Refusal as refusal:
             if refusal.kind != "stale_token":
                 raise
         token = await self._fresh_token(token)
         try:
-            return await self._ask_with(token, path, params, body)
+            return await self._ask_with(token, endpoint, fields, body)
         except Refusal as refusal:
             if refusal.kind != "stale_token":
                 raise
             self.http.stop(CollectionError(f"tiktok refused a new token: {refusal.detail}", remedy=REMEDY))
 
-    async def _ask_with(self, token: str, path: str, params: dict[str, str], body: dict[str, Any]) -> Reply:
+    async def _ask_with(self, token: str, endpoint: Endpoint, fields: Asked, body: dict[str, Any]) -> Reply:
         headers = {"authorization": f"Bearer {token}"}
-        return await self.http.ask(path, params=params, json_body=body, headers=headers)
+        path = f"v2/{endpoint.name}/"
+        return await self.http.ask(endpoint, path, params={"fields": str(fields)}, json_body=body, headers=headers)
 
     async def _fresh_token(self, stale: str) -> str:
         """Another token than `stale`. Whoever needs one meanwhile waits for this one instead of asking as well."""
         async with self._renewing:
             if self._token == stale:
+                self.needed(0, 1)
                 try:
-                    reply = await self.http.ask("v2/oauth/token/", form=self._form, secret=True)
+                    reply = await self.http.ask(TOKEN, f"v2/{TOKEN.name}/", form=self._form, secret=True)
                 except Refusal as refusal:
                     raise CollectionError(f"tiktok: no token: {refusal.detail}", retryable=True) from None
                 token = reply.part("access_token")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from smi_pipeline.collectors.records import Outcome
 
 # throttle, transient: ask the same again. auth, quota: the platform as a whole, nobody is asked any more.
-# The rest concern what was asked for: missing to failed are outcomes of an account, the last five are handled.
+# The rest concern what was asked for: missing to failed are outcomes of an account, the last six are handled.
 Kind = Literal[
     "ok",
     "throttle",
@@ -31,6 +31,7 @@ Kind = Literal[
     "stale_token",
     "no_list",
     "bad_page_token",
+    "bad_field",
 ]
 _OUTCOMES: dict[Kind, Outcome] = {
     "missing": "missing",
@@ -60,13 +61,17 @@ class Reply:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer means. `wait` in seconds; `resume_at` for a used-up quota; `detail` in the platform's words."""
+    """What an answer means. `wait` in seconds; `resume_at` for a used-up quota; `detail` in the platform's words.
+
+    `named`: for a bad field, the names the platform refuses.
+    """
 
     kind: Kind
     detail: str = ""
     wait: float | None = None
     resume_at: datetime | None = None
     remedy: str | None = None
+    named: tuple[str, ...] = ()
 
 
 OK = Verdict("ok")
@@ -74,13 +79,26 @@ Classifier = Callable[[Reply], Verdict]
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
-    """The platform answered, and the answer is no. Concerns what was asked for, not the platform as a whole."""
+    """The platform answered, and the answer is no. Concerns what was asked for, not the platform as a whole.
 
-    def __init__(self, kind: Kind, detail: str, *, at: datetime | None = None) -> None:
+    `named`: the fields it refuses, for a bad field. `drifted`: where a record is not what it was, and the record.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        at: datetime | None = None,
+        named: tuple[str, ...] = (),
+        drifted: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.at = at
+        self.named = named
+        self.drifted = drifted
 
     @property
     def outcome(self) -> Outcome:

@@ -8,18 +8,20 @@ Source: github.com/xdevplatform/docs, openapi 2.167.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from pydantic import AliasChoices, AliasPath, Field, TypeAdapter
 
+from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
 from smi_pipeline.collectors.fields import Count, Flag, PostId, PostRecord, Record, Text, Texts, Time, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
 from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.stream import Emit, each
@@ -33,8 +35,17 @@ HISTORY = 3_200  # a timeline shows its newest posts up to this number, and ends
 BUSY_DAY = 100  # posts a day that an account may make after the window before the limit is thought of
 JUST_NOW = timedelta(seconds=30)  # an end closer to now than this is refused
 
-USER_FIELDS = "created_at,protected,public_metrics"
-TWEET_FIELDS = "attachments,created_at,lang,public_metrics,referenced_tweets"
+
+def _objects(reply: Reply) -> int:
+    """What X bills of an answer: the users or posts in it."""
+    data = reply.part("data")
+    return len(data) if isinstance(data, list) else 0
+
+
+# Per app; an account's own timeline may be read 900 times in that time by one user, which an app is not.
+USERS = Endpoint("users", records=_objects, usd_a_record=0.010, rate=(300, 900))
+TIMELINE = Endpoint("timeline", records=_objects, usd_a_record=0.005, rate=(10_000, 900))
+POSTS_A_MONTH = 3_000_000
 
 
 def _metric(*names: str) -> Any:
@@ -95,9 +106,24 @@ def classify(reply: Reply) -> Verdict:
         case HTTPStatus.TOO_MANY_REQUESTS if kind.endswith("/usage-capped") and reply.at is not None:
             month_end = (reply.at.replace(day=1) + timedelta(days=32)).replace(day=1)
             return Verdict("quota", said, resume_at=month_end.replace(hour=0, minute=0, second=0, microsecond=0))
+        case HTTPStatus.BAD_REQUEST if kind.endswith("/invalid-request") and (named := _refused_values(body)):
+            return Verdict("bad_field", said, named=named)
         case HTTPStatus.FORBIDDEN if kind.endswith("/not-authorized-for-resource"):
             return Verdict("private", said)
     return by_status(reply, said, remedy="set a valid SMI_X_BEARER_TOKEN of an app enrolled for API v2")
+
+
+def _refused_values(body: Any) -> tuple[str, ...]:
+    """The values of the field parameters that a bad request is blamed on; a message lists all the good ones as well."""
+    parameters = part(body, "errors", 0, "parameters")
+    found = parameters.items() if isinstance(parameters, dict) else ()
+    return tuple(
+        value.strip("[] ")
+        for name, values in found
+        if str(name).endswith(".fields") and isinstance(values, list)
+        for value in values
+        if isinstance(value, str)
+    )
 
 
 def create(settings: Settings, wire: Wire) -> XReader:
@@ -112,8 +138,15 @@ def create(settings: Settings, wire: Wire) -> XReader:
             headers={"authorization": f"Bearer {token}"},
             concurrency=settings.concurrency,
             wire=wire,
+            ledger=Ledger("x", tuple(_budgets(settings))),
         )
     )
+
+
+def _budgets(settings: Settings) -> Iterator[Budget]:
+    yield Budget("records", POSTS_A_MONTH, "month")
+    if settings.x_usd_a_month is not None:
+        yield Budget("usd", settings.x_usd_a_month, "month")
 
 
 class XReader(Reader):
@@ -123,14 +156,28 @@ class XReader(Reader):
 
     async def probe(self) -> None:
         """Ask for one user."""
-        await self.http.ask("2/users/by", params={"usernames": "XDevelopers"})
+        await self.http.ask(USERS, "2/users/by", params={"usernames": "XDevelopers"})
+
+    async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Users in hundreds: their figures come with them."""
+
+        async def known(harvest: Harvest, record: dict[str, Any], reply: Reply) -> Outcome:
+            return self._observe(harvest, record, reply)[1]
+
+        for first in range(0, len(harvests), BATCH):
+            await self._batch(harvests[first : first + BATCH], emit, known)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Users in hundreds, then the timelines of those that are there."""
         for first in range(0, len(harvests), BATCH):
-            await self._batch(harvests[first : first + BATCH], emit)
+            await self._batch(harvests[first : first + BATCH], emit, self._timeline)
 
-    async def _batch(self, harvests: list[Harvest], emit: Emit) -> None:
+    async def _batch(
+        self,
+        harvests: list[Harvest],
+        emit: Emit,
+        then: Callable[[Harvest, dict[str, Any], Reply], Awaitable[Outcome]],
+    ) -> None:
         try:
             found = await self._users(harvests)
         except Refusal as refusal:
@@ -138,18 +185,19 @@ class XReader(Reader):
                 await emit(self.refused(harvest, refusal))
             return
 
-        async def timeline(harvest: Harvest) -> Outcome:
-            return await self._timeline(harvest, *found[id(harvest)])
+        async def rest(harvest: Harvest) -> Outcome:
+            return await then(harvest, *found[id(harvest)])
 
         async def one(harvest: Harvest) -> None:
-            await self.settle(harvest, emit, timeline)
+            await self.settle(harvest, emit, rest)
 
         await each(harvests, one, at_once=self.http.concurrency)
 
     async def _users(self, harvests: list[Harvest]) -> dict[int, tuple[Any, Reply]]:
         """What was said of each: the user, or the problem with it, and the answer it stood in."""
+        fields = self.asked("account", harvests[0])
         names = list(dict.fromkeys(harvest.account.handle.lower() for harvest in harvests))
-        said = await self._lookup("2/users/by", "usernames", names, "username")
+        said = await self._lookup("2/users/by", "usernames", names, "username", fields)
         found = {id(harvest): said[harvest.account.handle.lower()] for harvest in harvests}
         # A name nobody has any more may be an account that goes on under another one.
         lost = {
@@ -158,13 +206,20 @@ class XReader(Reader):
             if harvest.account.platform_account_id and _problem(found[id(harvest)][0]) in ("missing", "unavailable")
         }
         if lost:
-            for user_id, known in (await self._lookup("2/users", "ids", [*filter(None, lost)], "id")).items():
+            ids = [*filter(None, lost)]
+            for user_id, known in (await self._lookup("2/users", "ids", ids, "id", fields)).items():
                 if "problem" not in known[0]:
                     found[id(lost[user_id])] = known
         return found
 
-    async def _lookup(self, path: str, parameter: str, values: Sequence[str], key: str) -> dict[str, tuple[Any, Reply]]:
-        reply = await self.http.ask(path, params={parameter: ",".join(values), "user.fields": USER_FIELDS})
+    async def _lookup(
+        self, path: str, parameter: str, values: Sequence[str], key: str, fields: Asked
+    ) -> dict[str, tuple[Any, Reply]]:
+        self.needed(len(values), BATCH)
+        listed = ",".join(values)
+        reply = await without_refused(
+            lambda: self.http.ask(USERS, path, params={parameter: listed, "user.fields": str(fields)}), fields
+        )
         said: dict[str, tuple[Any, Reply]] = {}
         for problem in reply.part("errors") or []:
             for name in ("value", "resource_id"):
@@ -176,23 +231,12 @@ class XReader(Reader):
 
     async def _timeline(self, harvest: Harvest, record: dict[str, Any], reply: Reply) -> Outcome:
         """The account's own record is there: read its posts of the window."""
-        at = answered_at(reply)
-        if "problem" in record:
-            raise Refusal(_problem(record) or "unavailable", _said(record["problem"]), at=at)
-        account, window = harvest.account, harvest.window
-        user = read(USER, record, "the user")
-        if (user.username or "").lower() == account.handle.lower():
-            same_owner(account, user.id)
-        else:
-            harvest.notes.append(f"renamed: the handle is now {user.username}")
-        harvest.platform_account_id = user.id
-        harvest.observe(user, record, at)
-        if user.protected:
-            raise Refusal("private", "the account is protected", at=at)
+        at, window = answered_at(reply), harvest.window
+        user, outcome = self._observe(harvest, record, reply)
         if window.end <= EARLIEST:
             harvest.notes.append(f"not asked: the API begins at {EARLIEST:%Y-%m-%d}")
-            return "answered"
-        params: dict[str, str | int] = {"max_results": PAGE_SIZE, "tweet.fields": TWEET_FIELDS}
+            return outcome
+        params: dict[str, str | int] = {"max_results": PAGE_SIZE}
         params |= {"expansions": "attachments.media_keys", "media.fields": "type"}
         # Whether the start is included is not written anywhere; the cut decides.
         start = window.start - timedelta(seconds=1)
@@ -200,28 +244,60 @@ class XReader(Reader):
             params["start_time"] = _iso(start)
         if window.end <= at - JUST_NOW:
             params["end_time"] = _iso(window.end)
-        posts = await self._posts(harvest, params)
-        if await self._is_cut_off(harvest, user, posts, at):
+        pages = Pages()
+        try:
+            await self._posts(harvest, params, pages)
+        finally:
+            self.needed(pages.seen, PAGE_SIZE)
+        if await self._is_cut_off(harvest, user, pages.seen, at):
             harvest.notes.append(f"the timeline shows the newest {HISTORY} posts and ends before the window's start")
             return "truncated"
-        return "answered"
+        return outcome
 
-    async def _posts(self, harvest: Harvest, params: dict[str, str | int]) -> int:
-        """All pages of the window; gives the number of posts seen."""
-        path, token, seen, pages = f"2/users/{harvest.platform_account_id}/tweets", "", 0, Pages()
+    def _observe(self, harvest: Harvest, record: dict[str, Any], reply: Reply) -> tuple[XUser, Outcome]:
+        """Take the account's own record.
+
+        Raises:
+            Refusal: there is none, it is another's, or it is protected.
+        """
+        at, account = answered_at(reply), harvest.account
+        outcome: Outcome = "answered"
+        if "problem" in record:
+            raise Refusal(_problem(record) or "unavailable", _said(record["problem"]), at=at)
+        user = read(USER, record, "the user")
+        if (user.username or "").lower() == account.handle.lower():
+            same_owner(account, user.id)
+        else:
+            outcome = harvest.called(user.username or "not told")
+        harvest.platform_account_id = user.id
+        harvest.observe(user, record, at)
+        harvest.left_out(self.asked("account", harvest).refused)
+        if user.protected:
+            raise Refusal("private", "the account is protected", at=at)
+        return user, outcome
+
+    async def _posts(self, harvest: Harvest, params: dict[str, str | int], pages: Pages) -> None:
+        """All pages of the window."""
+        path, token, fields = f"2/users/{harvest.platform_account_id}/tweets", "", self.asked("post", harvest)
+
+        async def page() -> Reply:
+            place = params | ({"pagination_token": token} if token else {})
+            return await self.http.ask(TIMELINE, path, params=place | {"tweet.fields": str(fields)})
+
         while True:
-            reply = await self.http.ask(path, params=params | ({"pagination_token": token} if token else {}))
+            reply = await without_refused(page, fields)
             if reply.part("data") is None:
                 _no_posts(reply)
-                return seen
+                break
             items, payloads = _with_media(reply)
             posts = read(POSTS, items, "the timeline")
-            seen += len(posts)
+            pages.page(post.id for post in posts)
             older = harvest.add(posts, payloads, answered_at(reply))
             token = reply.part("meta", "next_token")  # a short page is not the last one
             if older or not token:
-                return seen
-            pages.turn(str(token), (post.id for post in posts))
+                break
+            pages.turn(str(token))
+        harvest.left_out(fields.refused)
 
     async def _is_cut_off(self, harvest: Harvest, user: XUser, posts: int, at: datetime) -> bool:
         """Whether the limit on a timeline's length lies within the window or after it.
@@ -234,8 +310,9 @@ class XReader(Reader):
             return False
         if window.start <= EARLIEST:
             return posts >= HISTORY
+        self.needed(0, 1)
         params: dict[str, str | int] = {"max_results": 5, "end_time": _iso(window.start)}
-        reply = await self.http.ask(f"2/users/{user.id}/tweets", params=params)
+        reply = await self.http.ask(TIMELINE, f"2/users/{user.id}/tweets", params=params)
         return not reply.part("data")
 
 

@@ -9,6 +9,8 @@ Source: discovery document youtube.v3 revision 20261104; developers.google.com/y
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,11 +18,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AliasPath, Field, TypeAdapter
 
+from smi_pipeline.collectors.asked import without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
 from smi_pipeline.collectors.fields import Bad, Digits, Flag, Moment, PostId, PostRecord, Record, Text, Time, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
 from smi_pipeline.collectors.reader import Reader, answered_at
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.stream import Emit, each, together
@@ -30,7 +34,7 @@ from smi_pipeline.settings import Settings
 BATCH = 50
 PAGE_SIZE = 50
 QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
-PARTS = "snippet,statistics,contentDetails"
+CHANNELS, UPLOADS_LIST, VIDEOS_LIST = Endpoint("channels.list"), Endpoint("playlistItems.list"), Endpoint("videos.list")
 
 _REASONS: dict[Kind, tuple[str, ...]] = {
     "quota": ("quotaExceeded", "dailyLimitExceeded"),
@@ -102,6 +106,8 @@ def classify(reply: Reply) -> Verdict:
         isinstance(details, list) and "API_KEY_INVALID" in (part(detail, "reason") for detail in details)
     ):
         kind = "auth"
+    if reason == "unknownPart":
+        return Verdict("bad_field", said, named=tuple(re.findall(r"\w+", message)))
     if kind is not None:
         return decided(kind, reply, said, remedy=REMEDY, quota_zone=QUOTA_ZONE)
     verdict = by_status(reply, said, remedy=REMEDY)
@@ -120,6 +126,8 @@ def create(settings: Settings, wire: Wire) -> YouTubeReader:
             params={"key": key},
             concurrency=settings.concurrency,
             wire=wire,
+            ledger=Ledger("youtube", (Budget("units", settings.youtube_units_a_day, "day"),), QUOTA_ZONE),
+            a_minute=settings.a_minute("youtube"),
         )
     )
 
@@ -131,6 +139,7 @@ class _Channel:
     harvest: Harvest
     waiting: dict[str, Any] = field(default_factory=dict)  # by video id, the item of the uploads list
     refusal: Refusal | None = None
+    outcome: Outcome = "answered"
     gone: int = 0
 
 
@@ -139,15 +148,28 @@ class YouTubeReader(Reader):
 
     platform = "youtube"
 
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self._videos: _Videos | None = None
+
     async def probe(self) -> None:
         """Ask for one channel."""
-        await self.http.ask("channels", params={"part": "id", "forHandle": "@YouTube"})
+        await self.http.ask(CHANNELS, "channels", params={"part": "id", "forHandle": "@YouTube"})
+
+    async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
+        """Channels alone."""
+
+        async def settled(harvest: Harvest, record: Any, reply: Reply) -> None:
+            async def known(harvest: Harvest) -> Outcome:
+                return self._observe(harvest, record, reply)[1]
+
+            await self.settle(harvest, emit, known)
+
+        await self._channels(harvests, emit, settled)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Channels, then uploads, then videos; each step goes on while the one before it still does."""
-        videos = _Videos(self, emit)
-        known = [harvest for harvest in harvests if harvest.account.platform_account_id]
-        named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
+        videos = self._videos = _Videos(self, emit)
 
         async def listing(harvest: Harvest, record: Any, reply: Reply) -> None:
             channel = _Channel(harvest)
@@ -157,10 +179,30 @@ class YouTubeReader(Reader):
                 channel.refusal = refusal
             await videos.take(channel)
 
+        await self._channels(harvests, emit, listing)
+        await videos.finish()
+
+    @property
+    def least(self) -> int:
+        """See `Reader`. Videos are asked for in fifties, whosesoever they are."""
+        return super().least + (-(-self._videos.wanted // BATCH) if self._videos is not None else 0)
+
+    async def _channels(
+        self, harvests: list[Harvest], emit: Emit, then: Callable[[Harvest, Any, Reply], Awaitable[None]]
+    ) -> None:
+        """The channels' own records: of those whose id is known in fifties, of the others one by one."""
+        fields = self.asked("account", harvests[0])
+
+        async def ask(**which: str | int) -> Reply:
+            self.needed(0, 1)
+            return await without_refused(
+                lambda: self.http.ask(CHANNELS, "channels", params={"part": str(fields), **which}), fields
+            )
+
         async def by_id(some: list[Harvest]) -> None:
             ids = ",".join(dict.fromkeys(str(harvest.account.platform_account_id) for harvest in some))
             try:
-                reply = await self.http.ask("channels", params={"part": PARTS, "id": ids, "maxResults": BATCH})
+                reply = await ask(id=ids, maxResults=BATCH)
             except Refusal as refusal:
                 for harvest in some:
                     await emit(self.refused(harvest, refusal))
@@ -168,69 +210,88 @@ class YouTubeReader(Reader):
             found = {part(record, "id"): record for record in reply.part("items") or []}
             await each(
                 some,
-                lambda h: listing(h, found.get(h.account.platform_account_id), reply),
+                lambda h: then(h, found.get(h.account.platform_account_id), reply),
                 at_once=self.http.concurrency,
             )
 
         async def by_handle(harvest: Harvest) -> None:
             try:
-                reply = await self.http.ask(
-                    "channels", params={"part": PARTS, "forHandle": f"@{harvest.account.handle}"}
-                )
+                reply = await ask(forHandle=f"@{harvest.account.handle}")
             except Refusal as refusal:
                 await emit(self.refused(harvest, refusal))
                 return
-            await listing(harvest, reply.part("items", 0), reply)
+            await then(harvest, reply.part("items", 0), reply)
 
+        known = [harvest for harvest in harvests if harvest.account.platform_account_id]
+        named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
         for first in range(0, len(known), BATCH):
             await by_id(known[first : first + BATCH])
         await each(named, by_handle, at_once=self.http.concurrency)
-        await videos.finish()
 
-    async def _uploads(self, channel: _Channel, record: Any, reply: Reply) -> None:
-        """The channel's own record, then its uploads up to the first page wholly before the window."""
-        at, harvest = answered_at(reply), channel.harvest
+    def _observe(self, harvest: Harvest, record: Any, reply: Reply) -> tuple[YouTubeChannel, Outcome]:
+        """Take the channel's own record.
+
+        Raises:
+            Refusal: there is none.
+        """
+        at = answered_at(reply)
         if record is None:
             raise Refusal("missing", "the answer has no such channel", at=at)
         found = read(CHANNEL, record, "the channel")
         harvest.platform_account_id = found.id
         harvest.observe(found, record, at)
+        harvest.left_out(self.asked("account", harvest).refused)
+        by_id = harvest.account.platform_account_id is not None
+        renamed = by_id and found.customUrl and found.customUrl.startswith("@")
+        return found, harvest.called(found.customUrl.removeprefix("@")) if renamed and found.customUrl else "answered"
+
+    async def _uploads(self, channel: _Channel, record: Any, reply: Reply) -> None:
+        """The channel's own record, then its uploads up to the first page wholly before the window."""
+        at, harvest = answered_at(reply), channel.harvest
+        found, channel.outcome = self._observe(harvest, record, reply)
         if not found.uploads:
             raise Refusal("failed", "drift in the channel: no uploads playlist", at=at)
+        pages = Pages()
         try:
-            await self._list(channel, found.uploads)
+            await self._list(channel, found.uploads, pages)
         except Refusal as refusal:
             if refusal.kind != "no_list":
                 raise
             if found.videoCount not in (None, "0"):
                 raise Refusal("unavailable", f"{refusal.detail}; videoCount {found.videoCount}", at=at) from None
             harvest.notes.append(f"no public uploads ({refusal.detail})")
+        finally:
+            self.needed(pages.seen, PAGE_SIZE)
 
-    async def _list(self, channel: _Channel, playlist: str) -> None:
-        token, restarted, dated, undated, pages = "", False, 0, 0, Pages()
+    async def _list(self, channel: _Channel, playlist: str, pages: Pages) -> None:
+        token, restarted, dated, undated = "", False, 0, 0
         while True:
             try:
                 reply = await self._uploads_page(playlist, token)
             except Refusal as refusal:
                 if refusal.kind != "bad_page_token" or restarted:
                     raise
-                token, restarted, pages = "", True, Pages()
+                token, restarted = "", True
+                pages.restart()
                 continue
             records = reply.part("items") or []
             uploads = read(UPLOADS, records, "the uploads")
             dates = [upload.videoPublishedAt for upload in uploads if upload.videoPublishedAt is not None]
             dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
+            pages.page(upload.id for upload in uploads)
             older = _note(channel, uploads, records, answered_at(reply))
             token = reply.part("nextPageToken")
             if older or not token:
                 break
-            pages.turn(str(token), (upload.id for upload in uploads))
+            pages.turn(str(token))
         if undated and not dated:
             raise Refusal("failed", f"drift in the uploads: none of {undated} has videoPublishedAt", at=reply.at)
 
     async def _uploads_page(self, playlist: str, token: str) -> Reply:
         params: dict[str, str | int] = {"part": "contentDetails", "playlistId": playlist, "maxResults": PAGE_SIZE}
-        return await self.http.ask("playlistItems", params=params | ({"pageToken": token} if token else {}))
+        return await self.http.ask(
+            UPLOADS_LIST, "playlistItems", params=params | ({"pageToken": token} if token else {})
+        )
 
 
 def _note(channel: _Channel, uploads: list[Upload], items: list[Any], at: datetime) -> bool:
@@ -256,6 +317,7 @@ class _Videos:
         self._reader = reader
         self._emit = emit
         self._waiting: list[tuple[_Channel, str]] = []
+        self.wanted = 0
 
     async def take(self, channel: _Channel) -> None:
         """A channel is listed: hand it over if nothing is to be asked, else ask as soon as a batch is full."""
@@ -263,6 +325,7 @@ class _Videos:
             await self._settle(channel)
             return
         self._waiting += [(channel, video) for video in channel.waiting]
+        self.wanted += len(channel.waiting)
         batches = []
         while len(self._waiting) >= BATCH:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
@@ -275,8 +338,12 @@ class _Videos:
             await self._ask(self._waiting)
 
     async def _ask(self, batch: list[tuple[_Channel, str]]) -> None:
+        fields = self._reader.asked("post", batch[0][0].harvest)
         try:
-            reply = await self._reader.http.ask("videos", params={"part": "snippet,statistics", "id": _ids(batch)})
+            reply = await without_refused(
+                lambda: self._reader.http.ask(VIDEOS_LIST, "videos", params={"part": str(fields), "id": _ids(batch)}),
+                fields,
+            )
         except Refusal as refusal:
             for channel, _ in batch:
                 channel.refusal = channel.refusal or refusal
@@ -311,7 +378,8 @@ class _Videos:
                 raise channel.refusal
             if channel.gone:
                 harvest.notes.append(f"{channel.gone} listed videos are no longer public")
-            return "answered"
+            harvest.left_out(self._reader.asked("post", harvest).refused)
+            return channel.outcome
 
         await self._reader.settle(channel.harvest, self._emit, read_already)
 

@@ -1,0 +1,186 @@
+"""What asking costs: a ledger per endpoint and quota day, the budgets over it, and the rates shared by all processes.
+
+Days are the platform's own (YouTube's begin at midnight in Los Angeles) and are told by the answers' `Date`. A request
+that would exceed a budget is not sent: the collection is put off until the budget begins anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Literal, cast
+
+from pyrate_limiter import AbstractBucket, InMemoryBucket, Rate, RateItem, SQLiteBucket
+
+from smi_pipeline.collectors.records import Deferred, Spent
+from smi_pipeline.collectors.verdict import Reply
+from smi_pipeline.registry.models import Platform
+
+Measure = Literal["requests", "units", "records", "usd"]
+Period = Literal["day", "month"]
+
+
+def _none(_: Reply) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One kind of request, by the name it has in the ledger.
+
+    `units`: quota units a request uses, answered or not. `records`: how many counted objects an answer holds.
+    `usd_a_record`: price of one of them. `rate`: requests allowed in so many seconds, null where none is published.
+    """
+
+    name: str
+    units: int = 1
+    records: Callable[[Reply], int] = _none
+    usd_a_record: float = 0.0
+    rate: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of one measure a platform allows, or its owner is willing to spend, in a day or a calendar month."""
+
+    measure: Measure
+    limit: float
+    period: Period
+
+    def begins(self, day: date) -> date:
+        """The first day of the period in which `day` lies."""
+        return day.replace(day=1) if self.period == "month" else day
+
+    def renewed(self, day: date, zone: tzinfo) -> datetime:
+        """The instant (UTC) at which the period of `day` is over."""
+        last = (day.replace(day=1) + timedelta(days=32)).replace(day=1) if self.period == "month" else day + _DAY
+        return datetime(last.year, last.month, last.day, tzinfo=zone).astimezone(UTC)
+
+
+@dataclass
+class Ledger:
+    """What this run has spent, what the lake knows of other runs, and whether there is anything left.
+
+    `zone`: where the platform's quota days begin.
+    """
+
+    platform: Platform
+    budgets: tuple[Budget, ...] = ()
+    zone: tzinfo = UTC
+    _known: list[Spent] = field(default_factory=list)
+    _own: dict[tuple[date, str], list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0.0]))
+    _told: dict[tuple[date, str], list[float]] = field(default_factory=dict)
+    _open: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def know(self, rows: Iterable[Spent]) -> None:
+        """Take what other runs have spent; replaces what was known before. This run's own rows are not among them."""
+        self._known = list(rows)
+
+    def begin(self, endpoint: Endpoint, at: datetime) -> None:
+        """A request is about to be sent, at `at` by the platform's clock as far as it is known.
+
+        Raises:
+            Deferred: it would exceed a budget; it must not be sent.
+        """
+        day = at.astimezone(self.zone).date()
+        for budget in self.budgets:
+            used = self.spent(budget, day)
+            waiting = sum(self._open.values()) if budget.measure in ("requests", "units") else 0
+            least = endpoint.units if budget.measure == "units" else 1 if budget.measure == "requests" else 0
+            if used + waiting + least > budget.limit or used >= budget.limit:
+                raise Deferred(
+                    f"{self.platform}: {used:,.10g} of {budget.limit:,.10g} {budget.measure} of this {budget.period}"
+                    " are used up",
+                    resume_at=budget.renewed(day, self.zone),
+                )
+        self._open[endpoint.name] += endpoint.units
+
+    def end(self, endpoint: Endpoint, reply: Reply | None, at: datetime) -> None:
+        """The request was answered by `reply`, or by nothing that could be read."""
+        self._open[endpoint.name] -= endpoint.units
+        row = self._own[at.astimezone(self.zone).date(), endpoint.name]
+        records = endpoint.records(reply) if reply is not None else 0
+        for index, more in enumerate((1, endpoint.units, records, records * endpoint.usd_a_record)):
+            row[index] += more
+
+    def spent(self, budget: Budget, day: date) -> float:
+        """How much of a budget is used in the period of `day`, by everyone."""
+        first = budget.begins(day)
+        index = ("requests", "units", "records", "usd").index(budget.measure)
+        others = sum(getattr(row, budget.measure) for row in self._known if first <= row.day <= day)
+        return float(others + sum(row[index] for (when, _), row in self._own.items() if first <= when <= day))
+
+    def take(self) -> list[Spent]:
+        """What was spent since this was last called, to be kept."""
+        rows = []
+        for key, now in self._own.items():
+            before = self._told.get(key, [0, 0, 0, 0.0])
+            if now[0] > before[0]:
+                requests, units, records, usd = (a - b for a, b in zip(now, before, strict=True))
+                rows.append(Spent(*key, int(requests), int(units), int(records), round(usd, 6)))
+            self._told[key] = list(now)
+        return rows
+
+
+class Rates:
+    """The published rates of a platform's endpoints, kept by everyone who shares `file` (null: by this run alone)."""
+
+    def __init__(self, platform: Platform, file: Path | None, a_minute: int | None) -> None:
+        self._platform = platform
+        self._file = file
+        self._a_minute = a_minute
+        self._buckets: dict[str, AbstractBucket] = {}
+        self._places: dict[str, int] = defaultdict(int)
+
+    def wait(self, endpoint: Endpoint) -> float:
+        """Take a place for one request now: 0, or the seconds after which to try again."""
+        rate = self._rate(endpoint)
+        if rate is None:
+            return 0.0
+        name = endpoint.name if endpoint.rate is not None else "all"
+        if self._places[name] == 0:
+            bucket = self._buckets.get(name) or self._open(name, rate)
+            # Several places at a time where there are many: each taking is a transaction on the shared file.
+            block = max(rate.limit // _BLOCKS, 1)
+            item = RateItem(endpoint.name, _now_ms(), weight=block)
+            if not bucket.put(item):
+                return max(cast("int", bucket.waiting(item)) / 1000, _SHORTEST_WAIT)
+            self._places[name] = block
+        self._places[name] -= 1
+        return 0.0
+
+    def close(self) -> None:
+        """Let the file go."""
+        for bucket in self._buckets.values():
+            bucket.close()
+        self._buckets.clear()
+
+    def _rate(self, endpoint: Endpoint) -> Rate | None:
+        if endpoint.rate is not None:
+            requests, seconds = endpoint.rate
+            return Rate(requests, seconds * 1000)
+        return None if self._a_minute is None else Rate(self._a_minute, 60_000)
+
+    def _open(self, name: str, rate: Rate) -> AbstractBucket:
+        if self._file is None:
+            bucket: AbstractBucket = InMemoryBucket([rate])
+        else:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            table = f"{self._platform}_{name}"
+            bucket = SQLiteBucket.init_from_file([rate], table, str(self._file), use_file_lock=True)
+            bucket.leak(_now_ms())
+        self._buckets[name] = bucket
+        return bucket
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_DAY = timedelta(days=1)
+_SHORTEST_WAIT = 0.05
+_BLOCKS = 1000
