@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range
+from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandboxed import DEMO_LAKE, SCENARIO, sandboxed, scenario
@@ -53,6 +53,7 @@ _NEXT = """next:
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 DEMO_MONTHS = ("2025-04", "2025-05")
+DEMO_SNAPSHOT = date(2025, 4, 3)
 DEV_CLOCK = "2025-06-10T06:00:00+08:00"
 
 
@@ -107,8 +108,8 @@ def demo(
     """Two months of the bundled scenario, end to end, without any token."""
     with sandboxed(SCENARIO) as server:
         first, last = (Month.parse(key) for key in DEMO_MONTHS)
-        before: list[tuple[Month, Cut]] = [(first.previous, "provisional")]  # the followers that April begins with
-        _backfill(_partition_range(first, last), "report", (), server, force=False, before=before)
+        _snapshot(_launcher(), DEMO_SNAPSHOT, (), server)  # the followers that April begins with
+        _backfill(_partition_range(first, last), "report", (), server, force=False)
     _print_top(last)
     out.print(_NEXT.format(lake=settings().lake), markup=False, soft_wrap=True)
     if serve:
@@ -130,6 +131,19 @@ def collect(
         for cut in _cuts(server):
             _collect_cut(_launcher(), one, _platforms(platform), server, cut, force=force)
     out.print(f"{one} is collected in {settings().lake}; next: smi run {one}")
+
+
+@app.command()
+def snapshot(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="A day as YYYY-MM-DD; of the real services only today.")],
+    platform: PlatformOption = None,
+    sandbox: SandboxOption = None,
+) -> None:
+    """Ask for the followers and totals of all accounts on one day, for the fewest requests."""
+    with sandboxed(sandbox) as server:
+        one = _day(day)
+        _snapshot(_launcher(), one, _platforms(platform), server)
+    out.print(f"the accounts' figures of {one} are in {settings().lake}")
 
 
 @app.command()
@@ -332,11 +346,10 @@ def _backfill(
     server: SandboxProcess | None,
     *,
     force: bool,
-    before: Sequence[tuple[Month, Cut]] = (),
 ) -> None:
-    """Collect the cuts `before`, then every month, and derive the months up to `to`; two bars show how far it is."""
+    """Collect every month, and derive the months up to `to`; two bars show how far it is."""
     launcher = _launcher()
-    cuts = [*before, *((month, cut) for month in months for cut in _cuts(server))]
+    cuts = [(month, cut) for month in months for cut in _cuts(server)]
     with _progress() as progress:
         collecting = progress.add_task("collect", total=len(cuts) * len(platforms or PLATFORMS))
         deriving = progress.add_task("derive", total=launcher.steps(to))
@@ -379,6 +392,15 @@ def _collect_cut(
     _finish(launcher.collect(month, platforms or PLATFORMS, cut=cut, force=force, on_step=on_step))
 
 
+def _snapshot(launcher: Launcher, day: date, platforms: Sequence[Platform], server: SandboxProcess | None) -> None:
+    """A day's figures, the sandbox's clock set to the hour at which they are taken."""
+    from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
+
+    if server is not None:
+        server.set_clock(snapshot_instant(day, ZONE))
+    _finish(launcher.snapshot(day, platforms or PLATFORMS))
+
+
 def _finish(ended: Ended) -> None:
     if ended.interrupted:
         err.print("interrupted; what was committed is kept, run the same command to go on")
@@ -404,6 +426,20 @@ def _month(text: str) -> Month:
         return Month.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _day(text: str) -> date:
+    """A day that is a partition."""
+    from smi_pipeline.defs.partitions import DAYS  # noqa: PLC0415
+
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"a day is written YYYY-MM-DD, like 2025-05-31; got {text!r}") from None
+    if not DAYS.has_partition_key(day.isoformat()):
+        known = DAYS.get_partition_keys()
+        raise typer.BadParameter(f"{day} is not a day of this index: they run from {known[0]} to {known[-1]}")
+    return day
 
 
 def _instant(text: str) -> datetime:

@@ -11,6 +11,7 @@ import signal
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -107,6 +108,12 @@ class Launcher:
         keys = [dg.AssetKey(["raw", platform]) for platform in platforms]
         tags = {"smi/month": month.key, "dagster/max_retries": "0"}
         return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
+
+    def snapshot(self, day: date, platforms: Sequence[Platform], on_step: OnStep | None = None) -> Ended:
+        """Take the figures of `platforms`' accounts on one day."""
+        keys = [dg.AssetKey(["snapshots", platform]) for platform in platforms]
+        tags = {"smi/day": day.isoformat(), "dagster/max_retries": "0"}
+        return self._run("snapshots", keys, {}, tags, day.isoformat(), on_step)
 
     def derive(self, months: Sequence[Month], to: Goal, on_step: OnStep | None = None) -> Ended:
         """Derive an unbroken range of months in one run, up to `to`."""

@@ -86,6 +86,18 @@ class Month:
         return self.key
 
 
+def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """First instant of a day of `zone` and of the day after it, as UTC."""
+    first, after = day, day + timedelta(days=1)
+    begin, end = (datetime(one.year, one.month, one.day, tzinfo=zone).astimezone(UTC) for one in (first, after))
+    return begin, end
+
+
+def snapshot_instant(day: date, zone: ZoneInfo) -> datetime:
+    """06:00 in `zone` on a day, as UTC: when accounts' figures are taken."""
+    return datetime(day.year, day.month, day.day, CUT_HOUR, tzinfo=zone).astimezone(UTC)
+
+
 def month_range(first: Month, last: Month) -> list[Month]:
     """All months from `first` to `last`, both included.
 

@@ -19,6 +19,7 @@ def status_table(lake: Lake) -> Table:
     with lake.read() as cursor:
         rows = cursor.execute(
             "select month, platform, cut, status, accounts_answered, accounts_asked from raw.collection"
+            " where cut <> 'snapshot'"
             " qualify row_number() over (partition by month, platform order by collection_id desc) = 1"
         ).fetchall()
         months = sorted({Month(first) for first, *_ in rows})

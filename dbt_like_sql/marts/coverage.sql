@@ -4,9 +4,9 @@
 -- month   getvariable('month'), the first day
 -- units   cities, accounts, posts and refused values in numbers; coverage is a share, 0 to 1
 -- caveat  cities and coverage come from the registry alone; everything after them comes from the newest finished
---         collection and is null, never 0, on a platform without one. Truncated accounts are among the answered; the
---         outcomes from accounts_answered on, without accounts_truncated, add up to accounts_asked. Reposts are not posts
---         here
+--         collection and is null, never 0, on a platform without one. Truncated and renamed accounts are among the
+--         answered; the outcomes from accounts_answered on, without those two, add up to accounts_asked. Reposts are not
+--         posts here
 
 with platforms as (
     select unnest(['facebook', 'x', 'instagram', 'youtube', 'tiktok']) as platform
@@ -34,7 +34,7 @@ asked as (
     select
         outcomes.platform,
         count(*) as accounts_asked,
-        count(*) filter (where outcomes.outcome in ('answered', 'truncated')) as accounts_answered,
+        count(*) filter (where outcomes.outcome in ('answered', 'truncated', 'renamed')) as accounts_answered,
         count(*) filter (where outcomes.outcome = 'truncated') as accounts_truncated,
         count(*) filter (where outcomes.outcome = 'missing') as accounts_missing,
         count(*) filter (where outcomes.outcome = 'suspended') as accounts_suspended,

@@ -3,7 +3,7 @@
 -- grain   one row per (platform, month, account_id) of the month's newest finished collection; the last outcome holds
 -- month   all months; readers filter
 -- units   instants in UTC
--- caveat  only `answered` and `truncated` have posts to count; for the others nothing is known, which is not zero
+-- caveat  only `answered`, `truncated` and `renamed` have posts to count; for the others nothing is known, which is not zero
 
 select
     outcomes.platform,

@@ -4,7 +4,7 @@
 -- month   all months; readers filter
 -- units   instants in UTC
 -- caveat  the newest finished collection wins, whatever its cut; one that is running, deferred or failed is not here,
---         so a month that was only half collected is a gap and never a low count
+--         so a month that was only half collected is a gap and never a low count. Snapshots of a day have no posts
 
 select
     platform,
@@ -16,4 +16,5 @@ select
     synthetic
 from raw.collection
 where status = 'finished'
+    and cut <> 'snapshot'
 qualify row_number() over (partition by month, platform order by finished_at desc, collection_id desc) = 1

@@ -35,6 +35,11 @@ class Reader(ABC):
         return self.http.requests
 
     @property
+    def clock(self) -> datetime | None:
+        """The platform's own time of its last answer."""
+        return self.http.last_date
+
+    @property
     def least(self) -> int:
         """The fewest requests a correct reading of what was read so far needs: full pages, nothing repeated."""
         return self._least

@@ -120,6 +120,11 @@ class Collector(Protocol):
         """The fewest requests a correct reading of what was read so far needs."""
         ...
 
+    @property
+    def clock(self) -> datetime | None:
+        """The platform's own time of its last answer; null where it has answered nothing."""
+        ...
+
     def known(self, spent: Iterable[Spent]) -> None:
         """Take what other runs have spent of the platform's budgets, before anything is asked and again meanwhile."""
         ...

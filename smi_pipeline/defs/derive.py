@@ -37,7 +37,9 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """
     wanted = set(months)
     with lake.read() as cursor:
-        rows = cursor.execute("select distinct month from raw.collection where status = 'finished'").fetchall()
+        rows = cursor.execute(
+            "select distinct month from raw.collection where status = 'finished' and cut <> 'snapshot'"
+        ).fetchall()
         collected = {Month(first) for (first,) in rows}
         for month in months:
             if month.previous in collected and not has_month(cursor, ACCOUNT_MONTH, month.previous.first):
@@ -126,7 +128,7 @@ def _least_cut(lake: Lake, month: Month) -> Cut:
     with lake.read() as cursor:
         rows = cursor.execute(
             "select last(cut order by finished_at, collection_id) from raw.collection"
-            " where month = $1 and status = 'finished' group by platform",
+            " where month = $1 and status = 'finished' and cut <> 'snapshot' group by platform",
             [month.first],
         ).fetchall()
     return "final" if rows and all(cut == "final" for (cut,) in rows) else "provisional"

@@ -43,6 +43,8 @@ select max(snapshot_id) from (
     where collection_id in (
         select collection_id from staging.stg_account_outcomes where month = $month or month = $previous
     )
+    -- figures near a border of either month, which growth is reckoned from
+    or cut = 'snapshot' and day between $previous::date - 4 and last_day($month::date) + 4
     union all
     select max(snapshot_id) from raw.input_file where month is null or month = $month or month = $previous
 )

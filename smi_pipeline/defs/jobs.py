@@ -1,14 +1,15 @@
-"""Two jobs a month, the schedule that starts the first and the sensor that lets the second follow.
+"""Two jobs a month, the schedule that starts the first and the sensor that lets the second follow; a job a day.
 
 collect: five platforms, one run a month, so that one month's trouble stays its own. derive: staging to report, any
-range of months in one run. Schedule and sensor are off when the project is first loaded; switch them on in the UI.
+range of months in one run. snapshots: figures of all accounts, on their day. Schedules and sensor are off when the
+project is first loaded; switch them on in the UI.
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from smi_pipeline.defs.partitions import MONTHS, ZONE
+from smi_pipeline.defs.partitions import DAYS, MONTHS, ZONE
 from smi_pipeline.months import CUT_HOUR, FINAL_DAY, PROVISIONAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS
 
@@ -26,6 +27,25 @@ derive = dg.define_asset_job(
     partitions_def=MONTHS,
     description="From raw data to the report's draft, for one month or a range in one run. Makes no request.",
 )
+
+snapshots = dg.define_asset_job(
+    "snapshots",
+    selection=dg.AssetSelection.groups("snapshots"),
+    partitions_def=DAYS,
+    description="Followers and totals of all accounts today, for the fewest requests; a past day cannot be asked for.",
+)
+
+
+@dg.schedule(
+    job=snapshots,
+    cron_schedule=f"0 {CUT_HOUR} * * *",
+    execution_timezone=str(ZONE),
+    description="Followers and totals of all accounts, every day at 06:00 in the edition's zone.",
+)
+def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Request the tick's own day."""
+    day = context.scheduled_execution_time.astimezone(ZONE).date().isoformat()
+    return dg.RunRequest(run_key=day, partition_key=day, tags={"smi/day": day})
 
 
 @dg.schedule(

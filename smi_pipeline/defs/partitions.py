@@ -1,4 +1,4 @@
-"""One shared definition of the monthly partitions: `2025-05`, in the edition's zone."""
+"""The partitions, in the edition's zone: months (`2025-05`) of everything, days (`2025-05-31`) of account snapshots."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from smi_pipeline.settings import settings
 ZONE = ZoneInfo(settings().zone or load_method(settings().method).zone)
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=settings().first_month, fmt="%Y-%m", timezone=str(ZONE))
+
+# A day's figures are asked for on that day: it is a partition as soon as it begins.
+DAYS = dg.DailyPartitionsDefinition(
+    start_date=f"{settings().first_month}-01", fmt="%Y-%m-%d", timezone=str(ZONE), end_offset=1
+)
 
 
 def months_of(context: dg.AssetExecutionContext) -> Sequence[Month]:

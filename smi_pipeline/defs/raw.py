@@ -6,13 +6,14 @@ from the day it runs, or is given: the sandbox's months are collected at both.
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast, get_args
 
 import dagster as dg
 import polars as pl
 
 from smi_pipeline.collectors.collect import collector
+from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.records import CollectionError, Collector
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
@@ -21,7 +22,7 @@ from smi_pipeline.defs.partitions import MONTHS, ZONE
 from smi_pipeline.defs.preview import markdown_table, month_metadata
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.lake.ingest import Summary, collect_month
+from smi_pipeline.lake.ingest import Opened, Summary, collect_month
 from smi_pipeline.months import FINAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS, Account, Platform
 from smi_pipeline.settings import Settings, settings
@@ -53,37 +54,65 @@ def cut_of(month: Month, given: str | None, now: datetime) -> Cut:
 
 def valid_accounts(accounts: Sequence[Account], platform: Platform, month: Month) -> list[Account]:
     """The platform's accounts that were official on any day of the month."""
+    return accounts_between(accounts, platform, month.first, month.next.first)
+
+
+def accounts_between(accounts: Sequence[Account], platform: Platform, first: date, after: date) -> list[Account]:
+    """The platform's accounts that were official on any day of [first, after)."""
     return [
         account
         for account in accounts
         if account.platform == platform
-        and account.valid_from < month.next.first
-        and (account.valid_to is None or account.valid_to > month.first)
+        and account.valid_from < after
+        and (account.valid_to is None or account.valid_to > first)
     ]
 
 
 async def _collect(
     lake: Lake, now: Settings, month: Month, cut: Cut, accounts: Sequence[Account], *, platform: Platform, force: bool
 ) -> Summary:
-    def opened() -> AbstractAsyncContextManager[Collector]:
-        now.refuse_fictional(platform, accounts)
-        return collector(platform, now)
-
-    synthetic = now.is_sandbox(platform)
+    opened, synthetic = opener(lake, now, platform, accounts), now.is_sandbox(platform)
     return await collect_month(lake, platform, opened, month, ZONE, cut, accounts, synthetic=synthetic, force=force)
 
 
-def _metadata(summary: Summary) -> dict[str, Any]:
+def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Account]) -> Opened:
+    """What makes a platform's collector once there is something to ask; all processes on a lake share its rates."""
+
+    def opened() -> AbstractAsyncContextManager[Collector]:
+        now.refuse_fictional(platform, accounts)
+        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite"))
+
+    return opened
+
+
+def asking_metadata(summary: Summary) -> dict[str, Any]:
+    """What the UI shows of an asking."""
     return {
         "dagster/partition_row_count": summary.posts,
         "preview": dg.MetadataValue.md(markdown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None))),
         "cut": summary.cut,
         "collection": summary.collection_id or "",
         "requests": summary.requests,
+        "fewest requests": summary.least,
         "accounts asked": summary.asked,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
         "values rejected": summary.rejected,
     }
+
+
+def must_be_finished(summary: Summary, about: str) -> None:
+    """Fail the step where accounts failed: what they said, the first five of them.
+
+    Raises:
+        Failure: not every account has an outcome.
+    """
+    if summary.status != "finished":
+        listed = "; ".join(summary.failures[:5])
+        raise dg.Failure(
+            f"{about}: {len(summary.failures)} of {summary.asked} accounts failed; what came is kept and the next run"
+            f" asks only for the others. {listed}",
+            allow_retries=False,
+        )
 
 
 def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
@@ -112,18 +141,12 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             summary = run_async(
                 lambda: _collect(lake, now, month, cut, accounts, platform=platform, force=config.force)
             )
-        if summary.status != "finished":
-            listed = "; ".join(summary.failures[:5])
-            raise dg.Failure(
-                f"{platform} {month}: {len(summary.failures)} of {summary.asked} accounts failed; what came is kept and"
-                f" the next run asks only for the others. {listed}",
-                allow_retries=False,
-            )
+        must_be_finished(summary, f"{platform} {month}")
         if not summary.asked:
             context.log.info("%s of %s is collected already: no request", summary.cut, month)
             shown = {**month_metadata(lake, f"raw.{platform}_posts", month.first), "requests": 0}
             return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
-        return dg.MaterializeResult(metadata=_metadata(summary))
+        return dg.MaterializeResult(metadata=asking_metadata(summary))
 
     return raw
 

@@ -1,4 +1,4 @@
-"""Collections: one asking of one platform about one month, resumable, append-only.
+"""Collections: one asking of one platform about one month, or about the figures of one day; resumable, append-only.
 
 Batches of whole accounts are committed as they come. What a broken collection has is kept; the next run asks only for
 the accounts that are not done. Staging looks at finished collections alone, so half of one is never counted.
@@ -6,6 +6,7 @@ the accounts that are not done. Staging looks at finished collections alone, so 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -14,13 +15,14 @@ from typing import Any, Literal
 import duckdb
 import polars as pl
 
-from smi_pipeline.collectors.records import TERMINAL, AccountResult
+from smi_pipeline.collectors.records import READ, TERMINAL, AccountResult, Spent
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.frames import Frame, frame_of
 from smi_pipeline.lake.tables import DECLARED
 from smi_pipeline.registry.models import Account, Platform
 
 Cut = Literal["provisional", "final"]
+Taking = Literal["provisional", "final", "snapshot"]  # a snapshot has figures of accounts and no posts
 Status = Literal["running", "finished", "deferred", "failed"]
 
 
@@ -31,7 +33,7 @@ class State:
     collection_id: str
     platform: Platform
     month: date
-    cut: Cut
+    cut: Taking
     status: Status
     started_at: datetime
     recorded_at: datetime
@@ -41,6 +43,34 @@ class State:
     accounts_answered: int
     accounts_failed: int
     synthetic: bool
+    requests_least: int | None = None
+    day: date | None = None
+    resume_at: datetime | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What asking took in this run: requests, the fewest that were needed, and what is new for the ledger."""
+
+    requests: int = 0
+    least: int = 0
+    spent: Sequence[Spent] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a collection is about. `day`: of a snapshot, null for a month. `source`: the API, or files of a vendor."""
+
+    platform: Platform
+    month: date
+    cut: Taking
+    synthetic: bool
+    day: date | None = None
+    source: str = "api"
+
+    def __str__(self) -> str:
+        return f"{self.day or format(self.month, '%Y-%m')} {self.platform}"
 
 
 @dataclass
@@ -48,45 +78,60 @@ class Collection:
     """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile."""
 
     lake: Lake
-    platform: Platform
-    month: date
-    cut: Cut
-    synthetic: bool
+    subject: Subject
     asked: int
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
-    before: int = 0  # requests of earlier attempts
+    before: Asking = field(default_factory=Asking)  # what earlier attempts took
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def append(self, results: Sequence[AccountResult], requests: int, *, last: bool = False) -> None:
-        """Commit a batch of accounts: their rows, rejects and outcomes, and the collection's new state.
+    def append(self, results: Sequence[AccountResult], asking: Asking, *, last: bool = False) -> None:
+        """Commit a batch of accounts: their rows, rejects and outcomes, what they cost, and the collection's new state.
 
         With the last batch the collection ends: finished when every account has a terminal outcome, else failed.
         """
-        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {len(results)} accounts") as transaction:
+        platform = self.subject.platform
+        with self.lake.write(f"{self.subject}: {len(results)} accounts") as transaction:
             cursor = transaction.cursor
             if self.state is None:
                 self.state = self._begin(cursor, min(result.observed_at for result in results))
-            key = {"collection_id": self.state.collection_id, "month": self.month}
+            key = {"collection_id": self.state.collection_id, "month": self.subject.month}
             for kind in ("posts", "accounts"):
                 rows = [{**row, **key} for result in results for row in getattr(result, kind)]
-                _insert(cursor, f"raw.{self.platform}_{kind}", rows)
-            about = {**key, "platform": self.platform}
+                _insert(cursor, f"raw.{platform}_{kind}", rows)
+            about = {**key, "platform": platform}
             _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
             _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
             self.outcomes |= {result.account.account_id: result.outcome for result in results}
             status = self._end() if last else "running"
-            self._log(cursor, status, max(result.observed_at for result in results), requests)
+            self._log(cursor, status, max(result.observed_at for result in results), asking)
 
     def close(self) -> None:
         """End a collection that was broken off after its last batch: nothing is left to ask."""
-        self.stop(self._end(), 0)
+        self.stop(self._end(), Asking(), at=None)
 
-    def stop(self, status: Status, requests: int) -> None:
-        """Record that the collection ended before its end (deferred, failed). Nothing was asked: nothing to record."""
-        if self.state is None:
+    def stop(self, status: Status, asking: Asking, *, at: datetime | None, resume_at: datetime | None = None) -> None:
+        """Record that the collection ended before its end (deferred, failed).
+
+        `at`: the platform's time of its last answer; null where it has answered nothing, and then a collection that
+        has not begun leaves no trace.
+        """
+        if self.state is None and at is None:
             return
-        with self.lake.write(f"{self.month:%Y-%m} {self.platform}: {status}") as transaction:
-            self._log(transaction.cursor, status, self.state.recorded_at, requests)
+        with self.lake.write(f"{self.subject}: {status}") as transaction:
+            if self.state is None and at is not None:
+                self.state = self._begin(transaction.cursor, at)
+            self._log(transaction.cursor, status, at or self._begun().recorded_at, asking, resume_at)
+
+    def spent_by_others(self) -> list[Spent]:
+        """What all other runs have spent on the platform, by quota day and endpoint."""
+        with self.lake.read() as cursor:
+            rows = cursor.execute(
+                "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
+                " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
+                [self.subject.platform, self.run],
+            ).fetchall()
+        return [Spent(*row) for row in rows]
 
     def _end(self) -> Status:
         done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
@@ -94,20 +139,22 @@ class Collection:
 
     def _begun(self) -> State:
         if self.state is None:
-            raise LakeError(f"{self.month:%Y-%m} {self.platform}: no account was asked")
+            raise LakeError(f"{self.subject}: no account was asked")
         return self.state
 
     def _begin(self, cursor: duckdb.DuckDBPyConnection, at: datetime) -> State:
+        about = self.subject
         row = cursor.execute(
-            "select count(distinct collection_id) from raw.collection_log where platform = $1 and month = $2",
-            [self.platform, self.month],
+            "select count(distinct collection_id) from raw.collection_log"
+            " where platform = $1 and month = $2 and day is not distinct from $3",
+            [about.platform, about.month, about.day],
         ).fetchone()
         number = (row[0] if row else 0) + 1
         return State(
-            collection_id=f"{self.month:%Y-%m}.{self.platform}.{number:04d}",
-            platform=self.platform,
-            month=self.month,
-            cut=self.cut,
+            collection_id=f"{about.day or format(about.month, '%Y-%m')}.{about.platform}.{number:04d}",
+            platform=about.platform,
+            month=about.month,
+            cut=about.cut,
             status="running",
             started_at=at,
             recorded_at=at,
@@ -116,25 +163,44 @@ class Collection:
             accounts_asked=self.asked,
             accounts_answered=0,
             accounts_failed=0,
-            synthetic=self.synthetic,
+            synthetic=about.synthetic,
+            requests_least=0,
+            day=about.day,
+            source=about.source,
         )
 
-    def _log(self, cursor: duckdb.DuckDBPyConnection, status: Status, at: datetime, requests: int) -> None:
+    def _log(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        status: Status,
+        at: datetime,
+        asking: Asking,
+        resume_at: datetime | None = None,
+    ) -> None:
         outcomes = list(self.outcomes.values())
         self.state = replace(
             self._begun(),
             status=status,
             recorded_at=max(at, self._begun().recorded_at),
             finished_at=at if status == "finished" else None,
-            requests=self.before + requests,
-            accounts_answered=sum(outcome in {"answered", "truncated"} for outcome in outcomes),
+            requests=self.before.requests + asking.requests,
+            requests_least=self.before.least + asking.least,
+            accounts_answered=sum(outcome in READ for outcome in outcomes),
             accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
+            resume_at=resume_at,
         )
         _insert(cursor, "raw.collection_log", [vars(self.state)])
+        about = {
+            "platform": self.subject.platform,
+            "collection_id": self.state.collection_id,
+            "run": self.run,
+            "recorded_at": at,
+        }
+        _insert(cursor, "raw.request_ledger", [{**row._asdict(), **about} for row in asking.spent])
 
 
 def open_collection(
-    lake: Lake, platform: Platform, month: date, cut: Cut, accounts: Iterable[Account], *, synthetic: bool, force: bool
+    lake: Lake, subject: Subject, accounts: Iterable[Account], *, force: bool
 ) -> tuple[Collection, list[Account]]:
     """A collection to write to, and the accounts still to be asked: none when this cut is collected already.
 
@@ -146,31 +212,31 @@ def open_collection(
     """
     wanted = list(accounts)
     with lake.read() as cursor:
-        found = None if force else _latest(cursor, platform, month, cut)
+        found = None if force else _latest(cursor, subject)
         if found is not None and found.status == "finished":
-            return Collection(lake, platform, month, cut, synthetic, len(wanted), found), []
-        _refuse_a_mixture(lake, cursor, synthetic=synthetic)
-        collection = Collection(lake, platform, month, cut, synthetic, len(wanted), found)
+            return Collection(lake, subject, len(wanted), found), []
+        _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
+        collection = Collection(lake, subject, len(wanted), found)
         if found is None:
             return collection, wanted
         rows = cursor.execute(
             "select account_id, last(outcome order by observed_at) from raw.collection_account"
             " where collection_id = $1 and month = $2 group by account_id",
-            [found.collection_id, month],
+            [found.collection_id, subject.month],
         ).fetchall()
-    collection.before = found.requests
+    collection.before = Asking(found.requests, found.requests_least or 0)
     collection.outcomes = dict(rows)
     collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
     done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
     return collection, [account for account in wanted if account.account_id not in done]
 
 
-def _latest(cursor: duckdb.DuckDBPyConnection, platform: Platform, month: date, cut: Cut) -> State | None:
-    """The last begun collection of that cut of a platform-month, finished or not."""
+def _latest(cursor: duckdb.DuckDBPyConnection, subject: Subject) -> State | None:
+    """The last begun collection of that cut of a platform-month (or of that day), finished or not."""
     rows = cursor.execute(
-        "select * from raw.collection where platform = $1 and month = $2 and cut = $3"
+        "select * from raw.collection where platform = $1 and month = $2 and cut = $3 and day is not distinct from $4"
         " order by collection_id desc limit 1",
-        [platform, month, cut],
+        [subject.platform, subject.month, subject.cut, subject.day],
     )
     names = [column[0] for column in rows.description or []]
     row = rows.fetchone()

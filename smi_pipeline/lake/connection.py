@@ -178,17 +178,18 @@ def _database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
 
 
 def _create_missing(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create declared schemas and tables that are not there yet, in one commit; none when all are there."""
-    there = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake'"
+    """Create declared schemas, tables and columns that are not there yet, in one commit; none when all are there."""
+    rows = connection.execute(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns() where database_name = 'lake'"
     ).fetchall()
-    if set(DECLARED) <= {name for (name,) in there}:
+    there = {(str(name), str(column)) for name, column in rows}
+    if {(name, column) for name, columns in DECLARED.items() for column in columns} <= there:
         return
     connection.execute("use lake")
     connection.execute("begin")
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
-    for statement in create_statements():
+    for statement in create_statements(there):
         connection.execute(statement)
     connection.execute("call lake.set_commit_message('smi', 'declared tables')")
     connection.execute("commit")

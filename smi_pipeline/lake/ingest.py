@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Collector, Deferred, Row, Window
-from smi_pipeline.lake.collections import Collection, Cut, Status, open_collection
+from smi_pipeline.lake.collections import Asking, Collection, Cut, Status, Subject, Taking, open_collection
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.months import Month
+from smi_pipeline.months import Month, day_span
 from smi_pipeline.registry.models import Account, Platform
 
 BATCH_POSTS = 2_000
@@ -21,13 +23,14 @@ SHOWN = 10
 
 @dataclass
 class Summary:
-    """What one asking brought. `requests` counts this run's own; zero when the cut was collected already."""
+    """What one asking brought. `requests` counts this run's own, `least` those it needed; zero when all was there."""
 
     platform: Platform
-    cut: Cut
+    cut: Taking
     collection_id: str | None = None
     status: Status = "finished"
     requests: int = 0
+    least: int = 0
     asked: int = 0
     posts: int = 0
     rejected: int = 0
@@ -39,7 +42,7 @@ class Summary:
 async def collect_month(
     lake: Lake,
     platform: Platform,
-    opened: Callable[[], AbstractAsyncContextManager[Collector]],
+    opened: Opened,
     month: Month,
     zone: ZoneInfo,
     cut: Cut,
@@ -47,6 +50,7 @@ async def collect_month(
     *,
     synthetic: bool,
     force: bool = False,
+    source: str = "api",
 ) -> Summary:
     """Ask one platform about one month and keep the answers; ask nothing when this cut is there already.
 
@@ -56,15 +60,50 @@ async def collect_month(
     Raises:
         CollectionError: the platform as a whole refused; what came before is kept and the next run goes on from there.
     """
-    with lake.lock(f"collect-{platform}-{month}"):
-        collection, todo = await asyncio.to_thread(
-            open_collection, lake, platform, month.first, cut, accounts, synthetic=synthetic, force=force
-        )
-        summary = Summary(platform, cut, asked=len(todo))
+    window = Window(month.start(zone), month.end(zone))
+    subject = Subject(platform, month.first, cut, synthetic, source=source)
+    return await _take(
+        lake, subject, opened, accounts, lambda collector, todo: collector.collect(todo, window), force=force
+    )
+
+
+async def take_snapshot(
+    lake: Lake,
+    platform: Platform,
+    opened: Opened,
+    day: date,
+    zone: ZoneInfo,
+    accounts: Sequence[Account],
+    *,
+    synthetic: bool,
+    force: bool = False,
+    source: str = "api",
+) -> Summary:
+    """Ask one platform for the figures of its accounts on one day of `zone`; nothing when they are there already.
+
+    Raises:
+        CollectionError: as `collect_month`, or it is another day on the platform's clock: figures are current ones.
+    """
+    at = Window(*day_span(day, zone))
+    subject = Subject(platform, day.replace(day=1), "snapshot", synthetic, day, source=source)
+    return await _take(lake, subject, opened, accounts, lambda collector, todo: collector.look(todo, at), force=force)
+
+
+Opened = Callable[[], AbstractAsyncContextManager[Collector]]
+Reading = Callable[[Collector, Sequence[Account]], AsyncIterator[AccountResult]]
+
+
+async def _take(
+    lake: Lake, subject: Subject, opened: Opened, accounts: Sequence[Account], read: Reading, *, force: bool
+) -> Summary:
+    name = f"{subject.day or format(subject.month, '%Y-%m')}"
+    with lake.lock(f"collect-{subject.platform}-{name}"):
+        collection, todo = await asyncio.to_thread(open_collection, lake, subject, accounts, force=force)
+        summary = Summary(subject.platform, subject.cut, asked=len(todo))
         if todo:
-            window = Window(month.start(zone), month.end(zone))
             async with opened() as collector:
-                await _run(collection, collector, todo, window, summary)
+                collector.known(await asyncio.to_thread(collection.spent_by_others))
+                await _run(collection, collector, read(collector, todo), summary)
         elif collection.state is not None and collection.state.status != "finished":
             await asyncio.to_thread(collection.close)
         if collection.state is not None:
@@ -74,18 +113,28 @@ async def collect_month(
 
 
 async def _run(
-    collection: Collection, collector: Collector, todo: Sequence[Account], window: Window, summary: Summary
+    collection: Collection, collector: Collector, results: AsyncIterator[AccountResult], summary: Summary
 ) -> None:
+    def asking() -> Asking:
+        return Asking(collector.requests, collector.least, collector.spent())
+
     try:
-        async for batch, last in _batches(collector.collect(todo, window)):
+        async for batch, last in _batches(results):
             _note(summary, batch)
-            await asyncio.to_thread(collection.append, batch, collector.requests, last=last)
-    except CollectionError as error:
-        status: Status = "deferred" if isinstance(error, Deferred) else "failed"
-        await asyncio.to_thread(collection.stop, status, collector.requests)
+            await asyncio.to_thread(collection.append, batch, asking(), last=last)
+            collector.known(await asyncio.to_thread(collection.spent_by_others))
+    except Deferred as error:
+        stopped = partial(collection.stop, "deferred", asking(), at=collector.clock, resume_at=error.resume_at)
+        await asyncio.to_thread(stopped)
+        raise
+    except CollectionError:
+        await asyncio.to_thread(collection.stop, "failed", asking(), at=collector.clock)
+        raise
+    except asyncio.CancelledError:  # requests that were made are in the ledger whatever becomes of the run
+        collection.stop("running", asking(), at=collector.clock)
         raise
     finally:
-        summary.requests = collector.requests
+        summary.requests, summary.least = collector.requests, collector.least
 
 
 async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[tuple[list[AccountResult], bool]]:

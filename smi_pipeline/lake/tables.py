@@ -160,6 +160,23 @@ DECLARED: dict[str, dict[str, str]] = {
         "accounts_answered": "bigint",
         "accounts_failed": "bigint",
         "synthetic": "boolean",
+        # The columns from here on came later: null in rows of older lakes.
+        "requests_least": "bigint",
+        "day": "date",
+        "resume_at": "timestamptz",
+        "source": "varchar",
+    },
+    "raw.request_ledger": {
+        "platform": "varchar",
+        "day": "date",
+        "endpoint": "varchar",
+        "requests": "bigint",
+        "units": "bigint",
+        "records": "bigint",
+        "usd": "double",
+        "collection_id": "varchar",
+        "run": "varchar",
+        "recorded_at": "timestamptz",
     },
     "raw.input_file": {
         "kind": "varchar",
@@ -172,20 +189,34 @@ DECLARED: dict[str, dict[str, str]] = {
 }
 
 _COLLECTION_VIEW = """
-create view if not exists raw.collection as
+create or replace view raw.collection as
 select * from raw.collection_log
 qualify row_number() over (partition by month, collection_id order by recorded_at desc, requests desc, status) = 1
 """
 
 
-def create_statements() -> list[str]:
-    """Statements that create every declared table (and the view of collections) where it is missing."""
-    tables = [_create(name, columns) for name, columns in DECLARED.items()]
-    by_month = [name for name in DECLARED if name not in {"raw.collection_log", "raw.input_file"}]
+def create_statements(there: set[tuple[str, str]]) -> list[str]:
+    """Statements that create every declared table and column that is not `there`, and the view of collections.
+
+    `there`: table (with its schema) and column of everything the lake has.
+    """
+    known = {name for name, _ in there}
+    tables = [_create(name, columns) for name, columns in DECLARED.items() if name not in known]
+    tables += [
+        f'alter table {name} add column "{column}" {kind}'
+        for name, columns in DECLARED.items()
+        for column, kind in columns.items()
+        if name in known and (name, column) not in there
+    ]
+    by_month = [
+        name
+        for name, columns in DECLARED.items()
+        if name not in known and ("payload" in columns or name == "raw.collection_account")
+    ]
     partitioned = [f"alter table {name} set partitioned by (month)" for name in by_month]
     return [*tables, *partitioned, _COLLECTION_VIEW]
 
 
 def _create(name: str, columns: dict[str, str]) -> str:
     listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-    return f"create table if not exists {name} ({listed})"
+    return f"create table {name} ({listed})"

@@ -111,7 +111,7 @@ def account_month(
     sums = columns(_of(sums, month), _SUMS, name="sums").with_columns(pl.col("is_repost").fill_null(value=False))
     counted = sums if include_reposts else sums.filter(~pl.col("is_repost"))
     followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
-    answered = pl.col("outcome").is_in(("answered", "truncated"))
+    answered = pl.col("outcome").is_in(("answered", "truncated", "renamed"))
     return (
         asked.join(
             counted.group_by(KEYS).agg(map(total, ("posts", "videos", *REACTIONS, "views"))), on=KEYS, how="left"
