@@ -50,7 +50,7 @@ def test_a_renamed_x_account_is_followed_by_its_id(lab):
     fake._x = lambda request: lab.answer({"data": [user]}) if request.url.path == "/2/users" else by_names(request)
     [result] = fake.collect(accounts=[fake.account("old_name", account_id="777")])
 
-    assert (result.outcome, len(result.posts)) == ("answered", 1)
+    assert (result.outcome, len(result.posts)) == ("renamed", 1)
     assert result.detail == "renamed: the handle is now new_name"
 
 

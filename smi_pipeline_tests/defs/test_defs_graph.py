@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smi_pipeline.definitions import defs
-from smi_pipeline.defs.partitions import MONTHS
+from smi_pipeline.defs.partitions import DAYS, MONTHS
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
@@ -30,11 +30,13 @@ def test_the_graph_is_the_one_in_graph_txt(definitions):
     assert [line.rstrip() for line in lines] == [line.rstrip() for line in expected]
 
 
-def test_every_asset_has_the_one_monthly_partition_an_owner_kinds_and_a_description(definitions):
+def test_every_asset_has_the_one_monthly_partition_or_the_day_of_a_snapshot_an_owner_kinds_and_a_description(
+    definitions,
+):
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.partitions_def == MONTHS, key
+        assert node.partitions_def == (DAYS if node.group_name == "snapshots" else MONTHS), key
         assert node.owners, key
         assert node.kinds, key
         assert node.description, key
@@ -44,6 +46,7 @@ def test_collecting_is_one_run_a_month_and_deriving_one_run_a_range(definitions)
     graph = definitions.resolve_asset_graph()
     policies = {node.group_name: node.backfill_policy.max_partitions_per_run for node in graph.asset_nodes}
     assert policies.pop("raw") == 1
+    assert policies.pop("snapshots") == 1
     assert set(policies.values()) == {None}
 
 

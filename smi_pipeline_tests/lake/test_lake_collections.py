@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from smi_pipeline.collectors.records import AccountResult, CollectionError, Deferred, Rejected
+from smi_pipeline.collectors.records import AccountResult, CollectionError, Deferred, Rejected, Spent
 from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.lake.ingest import BATCH_ACCOUNTS, collect_month
@@ -41,9 +41,25 @@ class Script:
     """A platform that gives the results it is told to, then perhaps fails; it notes who was asked."""
 
     platform = "x"
+    clock = SEEN
 
     def __init__(self, *results, then=None):
         self.results, self.then, self.asked, self.requests = results, then, [], 0
+        self.told, self.others = 0, []
+
+    @property
+    def least(self):
+        return self.requests
+
+    def known(self, spent):
+        self.others = sorted(spent)
+
+    def spent(self):
+        new, self.told = self.requests - self.told, self.requests
+        return [Spent(SEEN.date(), "timeline", new, new, 0, 0.005 * new)] if new else []
+
+    def look(self, accounts, at):
+        return self.collect(accounts, at)
 
     async def collect(self, accounts, window):
         self.asked = [a.handle for a in accounts]

@@ -63,7 +63,7 @@ def test_an_account_that_answered_and_posted_nothing_has_zero_posts(may):
 
 
 @pytest.mark.parametrize(
-    "outcome", ["missing", "suspended", "private", "renamed", "unavailable", "permission", "failed", "deferred"]
+    "outcome", ["missing", "suspended", "private", "unavailable", "permission", "failed", "deferred"]
 )
 def test_an_account_that_did_not_answer_has_no_counts_and_says_why(may, outcome):
     """Even posts left over from an interrupted collection are not shown as its month."""
