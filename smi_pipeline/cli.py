@@ -179,6 +179,15 @@ def backfill(
 
 
 @app.command()
+def reparse(month: MonthArgument, platform: PlatformOption = None) -> None:
+    """Read the stored payloads of a collected month again, by the models of today. Makes no request."""
+    [one] = _partition_range(_month(month), _month(month))
+    _existing_lake()
+    _finish(_launcher().reparse(one, _platforms(platform) or PLATFORMS))
+    out.print(f"the payloads of {one} were read again in {settings().lake}; next: smi run {one}", soft_wrap=True)
+
+
+@app.command()
 def report(month: MonthArgument) -> None:
     """Write a derived month's report files again."""
     [one] = _partition_range(_month(month), _month(month))

@@ -109,6 +109,13 @@ class Launcher:
         tags = {"smi/month": month.key, "dagster/max_retries": "0"}
         return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
 
+    def reparse(self, month: Month, platforms: Sequence[Platform], on_step: OnStep | None = None) -> Ended:
+        """Read the stored payloads of a month again; asks nobody."""
+        ops = {f"raw__{platform}": {"config": {"reparse": True}} for platform in platforms}
+        keys = [dg.AssetKey(["raw", platform]) for platform in platforms]
+        tags = {"smi/month": month.key, "dagster/max_retries": "0"}
+        return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
+
     def snapshot(self, day: date, platforms: Sequence[Platform], on_step: OnStep | None = None) -> Ended:
         """Take the figures of `platforms`' accounts on one day."""
         keys = [dg.AssetKey(["snapshots", platform]) for platform in platforms]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,6 +21,9 @@ from smi_pipeline.registry.models import FICTIONAL_PREFIX, Account, Platform
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCENARIO_REGISTRY = PROJECT / "smi_pipeline" / "sandbox" / "scenario" / "registry"
+
+
+Source = Literal["api", "files"]
 
 
 class Settings(BaseSettings):
@@ -72,6 +76,15 @@ class Settings(BaseSettings):
     youtube_requests_a_minute: int | None = Field(default=None, ge=1, description="Likewise.")
     tiktok_requests_a_minute: int | None = Field(default=None, ge=1, description="Likewise.")
 
+    facebook_source: Source = Field(default="api", description="Where it comes from: the API, or a vendor's files.")
+    x_source: Source = "api"
+    instagram_source: Source = "api"
+    youtube_source: Source = "api"
+    tiktok_source: Source = "api"
+    vendor_files: Path | None = Field(
+        default=None, description="Folder of the vendor's folders, one a month or day; <lake>/inbox/vendor if unset."
+    )
+
     concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")
 
     @field_validator("first_month")
@@ -97,6 +110,12 @@ class Settings(BaseSettings):
         """How many requests a minute a platform is asked at most; null: as many as come (X has rates of its own)."""
         limit: int | None = getattr(self, f"{platform}_requests_a_minute", None)
         return limit
+
+    def files(self, platform: Platform, period: str) -> Path | None:
+        """The vendor's folder for a month (`2025-05`) or day of a platform; null where its API is asked."""
+        if getattr(self, f"{platform}_source") == "api":
+            return None
+        return (self.vendor_files or self.lake / "inbox" / "vendor") / period
 
     def is_sandbox(self, platform: Platform) -> bool:
         """Whether a platform's base URL is on this machine. Data from there never mixes with the real services'."""

@@ -69,3 +69,16 @@ select
     posts_total,
     views_total
 from staging.stg_tiktok_accounts
+union all
+select
+    platform,
+    account_id,
+    platform_account_id,
+    month,
+    collection_id,
+    observed_at,
+    name,
+    followers,
+    posts_total,
+    views_total
+from staging.stg_vendor_accounts

@@ -108,6 +108,26 @@ with posts as (
         collection_id,
         observed_at
     from staging.stg_tiktok_posts
+    union all
+    select
+        platform,
+        account_id,
+        platform_account_id,
+        month,
+        post_id,
+        published_at,
+        kind,
+        is_video,
+        is_repost,
+        text,
+        permalink,
+        likes,
+        comments,
+        shares,
+        views,
+        collection_id,
+        observed_at
+    from staging.stg_vendor_posts
 ),
 
 folded as (

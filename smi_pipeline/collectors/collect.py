@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 from smi_pipeline.collectors import facebook, instagram, tiktok, x, youtube
+from smi_pipeline.collectors.files import FileReader
 from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.reader import Reader
 from smi_pipeline.collectors.records import CollectionError, Collector
@@ -14,7 +16,6 @@ from smi_pipeline.collectors.verdict import Refusal
 from smi_pipeline.registry.models import Platform
 from smi_pipeline.settings import Settings
 
-# A source that is not an API (a licensed provider's export) joins here too, under a name of its own.
 _CREATE: dict[Platform, Callable[[Settings, Wire], Reader]] = {
     "facebook": facebook.create,
     "x": x.create,
@@ -25,17 +26,23 @@ _CREATE: dict[Platform, Callable[[Settings, Wire], Reader]] = {
 
 
 @asynccontextmanager
-async def collector(platform: Platform, settings: Settings, *, wire: Wire | None = None) -> AsyncIterator[Collector]:
-    """A collector with an open client, closed at the end.
+async def collector(
+    platform: Platform, settings: Settings, *, wire: Wire | None = None, files: Path | None = None
+) -> AsyncIterator[Collector]:
+    """A collector with an open client, closed at the end; or one over a vendor's files.
 
     Args:
         platform: whose accounts are to be read.
         settings: base URL, credentials and concurrency.
         wire: what carries the requests and how waiting is done; the network and the clock when not given.
+        files: folder of a vendor's files for what is to be collected, in place of the API.
 
     Raises:
         MissingCredential: before any request, naming the variable to set.
     """
+    if files is not None:
+        yield FileReader(platform, files)
+        return
     reader = _CREATE[platform](settings, wire or Wire())
     async with reader.http:
         yield reader

@@ -58,6 +58,12 @@ def read_digits(value: Any) -> str | Bad | None:
     return Bad(value)
 
 
+def read_number(value: Any) -> int | Bad | None:
+    """A count written in digits, as a number."""
+    digits = read_digits(value)
+    return int(digits) if isinstance(digits, str) else digits
+
+
 def read_id(value: Any) -> str | Bad:
     """A post's id as text."""
     return value if isinstance(value, str) and _POST_ID.fullmatch(value) else Bad(value)
@@ -106,6 +112,7 @@ def read_texts(value: Any) -> list[str] | None:
 
 Count = Annotated[int | Bad | None, PlainValidator(read_count)]
 Digits = Annotated[str | Bad | None, PlainValidator(read_digits)]
+Number = Annotated[int | Bad | None, PlainValidator(read_number)]
 PostId = Annotated[str | Bad, PlainValidator(read_id)]
 BigId = Annotated[int | Bad, PlainValidator(read_big_id)]
 Time = Annotated[Moment | Bad, PlainValidator(read_time)]

@@ -354,15 +354,21 @@ def _with_media(reply: Reply) -> tuple[Any, list[Any]]:
     data = reply.part("data")
     listed = reply.part("includes", "media")
     media = {part(one, "media_key"): one for one in listed} if isinstance(listed, list) else {}
-    items, payloads = [], []
+    payloads = []
     for post in data if isinstance(data, list) else ():
         keys = part(post, "attachments", "media_keys")
         own = [media[key] for key in keys if key in media] if isinstance(keys, list) else []
         payloads.append({**post, "includes": {"media": own}} if own else post)
-        references = part(post, "referenced_tweets") or part(post, "referenced_posts")
-        types = [part(one, "type") for one in references] if isinstance(references, list) else []
-        # Attached and yet not among the media: of an unknown kind, which is not the same as a post of text alone.
-        kinds = [part(one, "type") for one in own] if own or not keys else None
-        extra = {"media_types": kinds, "referenced_tweet_types": types}
-        items.append({**post, **extra} if isinstance(post, dict) else post)
-    return (items, payloads) if isinstance(data, list) else (data, [])
+    return ([item(payload) for payload in payloads], payloads) if isinstance(data, list) else (data, [])
+
+
+def item(payload: Any) -> Any:
+    """A post's payload with the types of its references and media where `XPost` looks for them."""
+    if not isinstance(payload, dict):
+        return payload
+    references = part(payload, "referenced_tweets") or part(payload, "referenced_posts")
+    types = [part(one, "type") for one in references] if isinstance(references, list) else []
+    own = part(payload, "includes", "media") or []
+    # Attached and yet not among the media: of an unknown kind, which is not the same as a post of text alone.
+    kinds = [part(one, "type") for one in own] if own or not part(payload, "attachments", "media_keys") else None
+    return {**payload, "media_types": kinds, "referenced_tweet_types": types}

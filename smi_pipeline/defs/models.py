@@ -49,9 +49,11 @@ def _lineage(model: Model) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
             column: [
-                dg.TableColumnDep(asset_key=dg.AssetKey(key), column_name=source.column)
-                for source in sources
-                for key in _asset_keys(source.relation)
+                dg.TableColumnDep(asset_key=dg.AssetKey(key), column_name=name)
+                # tables of all platforms are written by the same assets as each platform's own
+                for key, name in dict.fromkeys(
+                    (tuple(key), source.column) for source in sources for key in _asset_keys(source.relation)
+                )
             ]
             for column, sources in graph().column_lineage(model).items()
         }

@@ -23,18 +23,24 @@ from smi_pipeline.defs.preview import markdown_table, month_metadata
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Opened, Summary, collect_month
+from smi_pipeline.lake.reparse import reparse_month
 from smi_pipeline.months import FINAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS, Account, Platform
-from smi_pipeline.settings import Settings, settings
+from smi_pipeline.settings import Settings, Source, settings
 
 OWNERS = ["team:data-engineering"]
 
 
 class CollectConfig(dg.Config):
-    """How to collect. `cut`: provisional or final, by the day of the run when not given. `force`: ask again."""
+    """How to collect.
+
+    `cut`: provisional or final, by the day of the run when not given. `force`: ask again. `reparse`: ask nothing, and
+    read the payloads of the newest collection again.
+    """
 
     cut: str | None = None
     force: bool = False
+    reparse: bool = False
 
 
 def cut_of(month: Month, given: str | None, now: datetime) -> Cut:
@@ -71,16 +77,33 @@ def accounts_between(accounts: Sequence[Account], platform: Platform, first: dat
 async def _collect(
     lake: Lake, now: Settings, month: Month, cut: Cut, accounts: Sequence[Account], *, platform: Platform, force: bool
 ) -> Summary:
-    opened, synthetic = opener(lake, now, platform, accounts), now.is_sandbox(platform)
-    return await collect_month(lake, platform, opened, month, ZONE, cut, accounts, synthetic=synthetic, force=force)
+    return await collect_month(
+        lake,
+        platform,
+        opener(lake, now, platform, accounts, month.key),
+        month,
+        ZONE,
+        cut,
+        accounts,
+        synthetic=now.is_sandbox(platform),
+        force=force,
+        source=source_of(now, platform),
+    )
 
 
-def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Account]) -> Opened:
+def source_of(now: Settings, platform: Platform) -> Source:
+    """Whether a platform's API is asked or a vendor's files are read."""
+    return "api" if now.files(platform, "") is None else "files"
+
+
+def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Account], period: str) -> Opened:
     """What makes a platform's collector once there is something to ask; all processes on a lake share its rates."""
+    files = now.files(platform, period)
 
     def opened() -> AbstractAsyncContextManager[Collector]:
-        now.refuse_fictional(platform, accounts)
-        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite"))
+        if files is None:
+            now.refuse_fictional(platform, accounts)
+        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite"), files=files)
 
     return opened
 
@@ -131,6 +154,12 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: CollectConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
         month, now = Month.parse(context.partition_key), settings()
+        if config.reparse:
+            with told_clearly():
+                again = reparse_month(lake, platform, month, ZONE)
+            if again is None:
+                context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
+            return dg.MaterializeResult(metadata={} if again is None else asking_metadata(again))
         with told_clearly():
             cut = cut_of(month, config.cut, datetime.now(UTC))
             registry = current_inputs(lake, now).registry

@@ -13,7 +13,7 @@ from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import DAYS, ZONE
-from smi_pipeline.defs.raw import OWNERS, accounts_between, asking_metadata, must_be_finished, opener
+from smi_pipeline.defs.raw import OWNERS, accounts_between, asking_metadata, must_be_finished, opener, source_of
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import take_snapshot
 from smi_pipeline.registry.models import PLATFORMS, Platform
@@ -36,7 +36,8 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
         day, now = date.fromisoformat(context.partition_key), settings()
         with told_clearly():
             today = datetime.now(UTC).astimezone(ZONE).date()
-            if not now.is_sandbox(platform) and day != today:
+            current = source_of(now, platform) == "api" and not now.is_sandbox(platform)
+            if current and day != today:
                 raise CollectionError(f"{platform}: figures are current ones; {day} can be asked for only on that day")
             registry = current_inputs(lake, now).registry
             accounts = accounts_between(registry.accounts, platform, day, day + timedelta(days=1))
@@ -47,11 +48,12 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
                 lambda: take_snapshot(
                     lake,
                     platform,
-                    opener(lake, now, platform, accounts),
+                    opener(lake, now, platform, accounts, day.isoformat()),
                     day,
                     ZONE,
                     accounts,
                     synthetic=now.is_sandbox(platform),
+                    source=source_of(now, platform),
                 )
             )
         must_be_finished(summary, f"{platform} {day}")

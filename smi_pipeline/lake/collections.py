@@ -47,6 +47,7 @@ class State:
     day: date | None = None
     resume_at: datetime | None = None
     source: str | None = None
+    reparsed_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Subject:
     day: date | None = None
     source: str = "api"
 
+    @property
+    def tables(self) -> str:
+        """What the raw tables of its rows begin with."""
+        return "vendor" if self.source == "files" else self.platform
+
     def __str__(self) -> str:
         return f"{self.day or format(self.month, '%Y-%m')} {self.platform}"
 
@@ -83,6 +89,7 @@ class Collection:
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
     before: Asking = field(default_factory=Asking)  # what earlier attempts took
+    reparsed_from: str | None = None  # the collection whose payloads were read again
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def append(self, results: Sequence[AccountResult], asking: Asking, *, last: bool = False) -> None:
@@ -98,7 +105,7 @@ class Collection:
             key = {"collection_id": self.state.collection_id, "month": self.subject.month}
             for kind in ("posts", "accounts"):
                 rows = [{**row, **key} for result in results for row in getattr(result, kind)]
-                _insert(cursor, f"raw.{platform}_{kind}", rows)
+                _insert(cursor, f"raw.{self.subject.tables}_{kind}", rows)
             about = {**key, "platform": platform}
             _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
             _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
@@ -167,6 +174,7 @@ class Collection:
             requests_least=0,
             day=about.day,
             source=about.source,
+            reparsed_from=self.reparsed_from,
         )
 
     def _log(

@@ -38,6 +38,17 @@ class Summary:
     failures: list[str] = field(default_factory=list)
     first_posts: list[Row] = field(default_factory=list)
 
+    def note(self, batch: Sequence[AccountResult]) -> None:
+        """Count what a batch of accounts brought."""
+        for result in batch:
+            self.posts += len(result.posts)
+            self.rejected += len(result.rejected)
+            self.outcomes[result.outcome] = self.outcomes.get(result.outcome, 0) + 1
+            shown = result.posts[: SHOWN - len(self.first_posts)]
+            self.first_posts += [{name: row[name] for name in row if name != "payload"} for row in shown]
+            if result.outcome == "failed":
+                self.failures.append(f"{result.account.platform} {result.account.handle}: {result.detail}")
+
 
 async def collect_month(
     lake: Lake,
@@ -120,7 +131,7 @@ async def _run(
 
     try:
         async for batch, last in _batches(results):
-            _note(summary, batch)
+            summary.note(batch)
             await asyncio.to_thread(collection.append, batch, asking(), last=last)
             collector.known(await asyncio.to_thread(collection.spent_by_others))
     except Deferred as error:
@@ -155,14 +166,3 @@ async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[tuple
         raise
     if batch:
         yield batch, True
-
-
-def _note(summary: Summary, batch: Sequence[AccountResult]) -> None:
-    for result in batch:
-        summary.posts += len(result.posts)
-        summary.rejected += len(result.rejected)
-        summary.outcomes[result.outcome] = summary.outcomes.get(result.outcome, 0) + 1
-        shown = result.posts[: SHOWN - len(summary.first_posts)]
-        summary.first_posts += [{name: row[name] for name in row if name != "payload"} for row in shown]
-        if result.outcome == "failed":
-            summary.failures.append(f"{result.account.platform} {result.account.handle}: {result.detail}")

@@ -120,6 +120,25 @@ _FIELDS: dict[str, dict[str, str]] = {
         "likes_count": "bigint",
         "video_count": "bigint",
     },
+    # A vendor's files, whatever the platform they are about.
+    "vendor_posts": {
+        "platform": "varchar",
+        "post_id": "varchar",
+        "created_at": "varchar",
+        "kind": "varchar",
+        "text": "varchar",
+        "permalink": "varchar",
+        "likes": "bigint",
+        "comments": "bigint",
+        "shares": "bigint",
+        "views": "bigint",
+    },
+    "vendor_accounts": {
+        "platform": "varchar",
+        "handle": "varchar",
+        "display_name": "varchar",
+        "followers": "bigint",
+    },
 }
 
 DECLARED: dict[str, dict[str, str]] = {
@@ -165,6 +184,7 @@ DECLARED: dict[str, dict[str, str]] = {
         "day": "date",
         "resume_at": "timestamptz",
         "source": "varchar",
+        "reparsed_from": "varchar",
     },
     "raw.request_ledger": {
         "platform": "varchar",
