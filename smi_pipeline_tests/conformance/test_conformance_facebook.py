@@ -22,6 +22,7 @@ FIELDS = [
     "reactions.limit(0).summary(total_count)",
     "comments.limit(0).summary(true)",
 ]
+COUNTED = ("reactions", "comments")
 SINCE, UNTIL = int(MAY.timestamp()), int(JUNE.timestamp())
 
 
@@ -47,16 +48,13 @@ def read_with_meta(base):
     window = {"since": SINCE, "until": UNTIL, "limit": 100}
     for post in Page(page["id"], api=api).get_published_posts(fields=FIELDS, params=window):
         if in_may(post["created_time"]):
-            counts = {edge: post.get(edge, {}).get("summary", {}).get("total_count") for edge in FIELDS_COUNTED}
+            counts = {edge: post.get(edge, {}).get("summary", {}).get("total_count") for edge in COUNTED}
             posts[post["id"]] = Post(
                 post["message"], counts["reactions"], counts["comments"], post.get("shares", {}).get("count"), None
             )
             if post["status_type"] == "shared_story":
                 reposts.append(post["id"])
     return page["id"], page["name"], page["followers_count"], posts, reposts
-
-
-FIELDS_COUNTED = ("reactions", "comments")
 
 
 def read_with_python_facebook(base):
@@ -69,7 +67,7 @@ def read_with_python_facebook(base):
             posts[post.id] = Post(
                 post.message,
                 post.reactions and post.reactions.summary.total_count,
-                post.comments and post.comments.summary.total_count,
+                post.comments and post.comments["summary"]["total_count"],
                 post.shares and post.shares.count,
                 None,
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 import requests
 import tweepy
@@ -101,6 +104,27 @@ def test_xdk_refuses_posts_without_their_views_rather_than_reading_zeros(sandbox
     client = xdk.Client(base_url=sandbox, bearer_token="sandbox")
     with pytest.raises(ValidationError, match="impression_count"):
         next(client.users.get_posts(X_GAPS, post_fields=["public_metrics"], **WINDOW))
+
+
+def every_word(method):
+    """All values that xdk's annotations (texts, as it has them) allow for `..._fields` and `expansions`."""
+    told = {name: str(asked.annotation) for name, asked in inspect.signature(method).parameters.items()}
+    return {
+        name: re.findall(r"'([^']+)'", values)
+        for name, values in told.items()
+        if name.endswith("_fields") or name == "expansions"
+    }
+
+
+def test_every_field_and_expansion_that_xdk_offers_is_understood(sandbox):
+    client = xdk.Client(base_url=sandbox, bearer_token="sandbox")
+    of_users, of_posts = every_word(client.users.get_by_usernames), every_word(client.users.get_posts)
+    told = client.users.get_by_usernames(usernames=[HANDLES["x"]], **of_users)
+    page = next(client.users.get_posts(told.data[0].id, max_results=100, **of_posts, **WINDOW))
+    assert all([*of_users.values(), *of_posts.values()])
+    assert len(page.data) == 100
+    assert page.includes.users[0].username == HANDLES["x"]
+    assert {media.type for media in page.includes.media} == {"photo", "video"}
 
 
 def test_tweepy_finds_nothing_on_an_account_that_posts_nothing(sandbox):

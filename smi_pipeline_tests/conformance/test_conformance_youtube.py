@@ -74,12 +74,8 @@ def read_with_python_youtube(_):
     uploads = channel.contentDetails.relatedPlaylists.uploads
     ids, token = [], None
     while True:
-        page = youtube.playlistItems.list(
-            parts="contentDetails", playlist_id=uploads, max_results=50, page_token=token
-        )
-        ids += [
-            item.contentDetails.videoId for item in page.items if in_may(item.contentDetails.videoPublishedAt)
-        ]
+        page = youtube.playlistItems.list(parts="contentDetails", playlist_id=uploads, max_results=50, page_token=token)
+        ids += [item.contentDetails.videoId for item in page.items if in_may(item.contentDetails.videoPublishedAt)]
         token = page.nextPageToken
         if token is None:
             break
