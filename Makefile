@@ -50,7 +50,7 @@ check: setup ## ruff, types, import contracts (seconds)
 	@rm -f .import-linter.log
 
 conformance: $(VENV)/.installed $(CLIENTS)/.installed ## real API clients read a month from the sandbox, in an environment of their own
-	$(CLIENTS)/bin/python -m pytest smi_pipeline_tests/conformance --python $(abspath $(BIN))/python
+	$(CLIENTS)/bin/python -m pytest -c smi_pipeline_tests/conformance/pytest.ini smi_pipeline_tests/conformance --python $(abspath $(BIN))/python
 
 test: check ## check, then every test with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from facebook_business.adobjects.page import Page
+from facebook_business.adobjects.pagepost import PagePost
 from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookRequestError
 from facebook_business.session import FacebookSession
@@ -83,6 +84,13 @@ def test_a_page_and_all_its_posts_of_the_month_are_read_as_they_were_written(san
     assert summed(posts.values()) == summed(of_may("facebook").values())
     assert posts == of_may("facebook")
     assert reposts == [post_id("facebook", 100)]
+
+
+def test_metas_sdk_reads_how_many_reactions_and_comments_one_post_has(sandbox):
+    post = PagePost(post_id("facebook", 100), api=meta(sandbox))
+    reactions, comments = post.get_reactions(), post.get_comments()
+    assert (reactions.total(), comments.total()) == (100, 100 % 7)
+    assert [*reactions, *comments] == []  # whose they are is not in a data set
 
 
 @pytest.mark.parametrize(("missing", "code"), [("nobody_at_all", 803), ("999999999999999", 100)])
