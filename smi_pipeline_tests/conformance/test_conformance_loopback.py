@@ -7,5 +7,5 @@ import requests
 
 
 def test_a_client_that_is_not_pointed_at_the_sandbox_reaches_no_other_machine():
-    with pytest.raises(requests.ConnectionError, match="expected the sandbox on 127.0.0.1"):
+    with pytest.raises(requests.ConnectionError, match="expected the sandbox"):
         requests.get("http://192.0.2.1/v26.0/me", timeout=5)
