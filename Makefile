@@ -2,13 +2,15 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := .venv-conformance
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CLIENTS_PIP := $(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev check test test-real lock clean
+.PHONY: help setup demo dev check conformance test test-real lock clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found); give its path with PYTHON=..."; exit 1; }
@@ -21,6 +23,15 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+# The clients' own environment: what they need must never decide what the product is tested with. One of them has no wheel
+# and is built here, with the setuptools of the locked list and not with what a registry has today.
+$(CLIENTS)/.installed: requirements-conformance.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear $(CLIENTS)
+	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.txt > $(CLIENTS)/setuptools.txt
+	$(CLIENTS_PIP) install --require-hashes --only-binary :all: -r $(CLIENTS)/setuptools.txt
+	$(CLIENTS_PIP) install --require-hashes --only-binary :all: --no-binary tiktokresearchapi --no-build-isolation -r requirements-conformance.txt
 	@touch $@
 
 setup: $(VENV)/.installed-dev ## install everything into .venv, from the locked lists
@@ -38,6 +49,9 @@ check: setup ## ruff, types, import contracts (seconds)
 	$(BIN)/lint-imports --no-logo > .import-linter.log 2>&1 || { cat .import-linter.log; rm -f .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
 
+conformance: $(VENV)/.installed $(CLIENTS)/.installed ## real API clients read a month from the sandbox, in an environment of their own
+	$(CLIENTS)/bin/python -m pytest -c smi_pipeline_tests/conformance/pytest.ini smi_pipeline_tests/conformance --python $(abspath $(BIN))/python
+
 test: check ## check, then every test with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
@@ -47,6 +61,7 @@ test-real: setup ## every month of the recorded posts in ../shared/realdata (the
 lock: ## write the locked lists anew (needs uv)
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml -o requirements.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q --group conformance -c requirements.txt -c requirements-dev.txt -o requirements-conformance.txt
 
-clean: ## remove .venv and caches; lakes stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+clean: ## remove both environments and caches; lakes stay
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

@@ -13,6 +13,7 @@ settings.load_profile("patient")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 
+collect_ignore = ["conformance"]  # runs in an environment of its own: make conformance
 
 # Begun first, so that two workers end at about the same time: each of these files takes minutes.
 LONGEST = (

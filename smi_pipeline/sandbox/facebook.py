@@ -83,6 +83,8 @@ class Facebook:
             return Answer(SANDBOX_USER, headers=headers)
         owner = self._owner(node, ask.now)
         if isinstance(owner, Item):
+            if edge:
+                return Answer(_edge_of_post(owner, Field(edge, dict(ask.params)), ask.now), headers=headers)
             fields = graph.parse_fields(ask.params["fields"]) if "fields" in ask.params else _DEFAULT_POST
             graph.check_fields(fields, _POST_FIELDS, "Post")
             return Answer(_post(owner, fields, ask.now), headers=headers)
@@ -284,6 +286,13 @@ def _counted(asked: Field, count: int | None, **summary: Any) -> dict[str, Any] 
     wanted = words(asked.modifiers.get("summary", ""))
     edge: dict[str, Any] = {"data": []}
     return edge | {"summary": summary} if _SUMMARY & set(wanted) else edge
+
+
+def _edge_of_post(item: Item, asked: Field, now: datetime) -> dict[str, Any]:
+    """A post's comments or reactions on their own path: how many, and none of them."""
+    if asked.name not in {"comments", "reactions"}:
+        raise graph_error(2500, f"Unknown path components: /{asked.name}")
+    return _counted_value(item, asked, now) or {"data": []}
 
 
 def _attachments(asked: Field, item: Item) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 A request that says `post.fields` is answered in the newer words (`repost_count`, `post_count`, `referenced_posts`,
 `includes.posts`), every other in the older ones. Quotes, bookmarks, languages and the posts behind retweets are not in
-a data set and so not in an answer.
+a data set and so not in an answer. But the newer specification knows no post without quotes and bookmarks and no user
+without `following_count` and `listed_count`: there they are 0, all `shares` having gone out as reposts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _SHARED_FIELDS = (
 _USER_FIELDS = words(
     "affiliation,confirmed_email,connection_status,created_at,description,entities,id,is_identity_verified,location,"
     "most_recent_tweet_id,most_recent_post_id,name,parody,pinned_tweet_id,pinned_post_id,profile_banner_url,"
-    "profile_image_url,protected,public_metrics,receives_your_dm,subscription,subscription_type,url,username,verified,"
+    "profile_image_url,protected,public_metrics,receives_your_dm,subscribes_to_you,subscription,subscription_type,url,username,verified,"
     "verified_followers_count,verified_type,withheld"
 )
 _MEDIA_FIELDS = words(
@@ -55,24 +56,38 @@ class _Vocabulary:
     total: str
     referenced: str
     history: str
+    required_of_posts: tuple[str, ...] = ()
+    required_of_users: tuple[str, ...] = ()
+    further_fields: str = ""
+    further_expansions: str = ""
 
     @property
     def fields(self) -> list[str]:
-        return [*words(_SHARED_FIELDS), self.referenced, self.history]
+        return [*words(_SHARED_FIELDS), self.referenced, self.history, *words(self.further_fields)]
 
     @property
     def expansions(self) -> list[str]:
-        shared = "author_id,in_reply_to_user_id,attachments.media_keys,attachments.poll_ids,geo.place_id,"
+        shared = (
+            "author_id,in_reply_to_user_id,attachments.media_keys,attachments.poll_ids,geo.place_id,article.cover_media,"
+            "article.media_entities,attachments.media_source_tweet,entities.mentions.username"
+        )
         return words(
-            f"{shared}entities.mentions.username,{self.referenced}.id,{self.referenced}.id.author_id,"
-            f"{self.history},pinned_{self.word}_id,most_recent_{self.word}_id"
+            f"{shared},{self.referenced}.id,{self.referenced}.id.author_id,{self.history},pinned_{self.word}_id,"
+            f"most_recent_{self.word}_id,{self.further_expansions}"
         )
 
 
 _OLDER = _Vocabulary(
     "tweet", "tweet.fields", "retweet_count", "tweet_count", "referenced_tweets", "edit_history_tweet_ids"
 )
-_NEWER = _Vocabulary("post", "post.fields", "repost_count", "post_count", "referenced_posts", "edit_history_post_ids")
+_NEWER = _Vocabulary(
+    *("post", "post.fields", "repost_count", "post_count", "referenced_posts", "edit_history_post_ids"),
+    required_of_posts=("quote_count", "bookmark_count"),
+    required_of_users=("following_count", "listed_count"),
+    further_fields="article_title,matched_media_notes,note_post,note_request_suggestions,paid_partnership,"
+    "suggested_source_links,suggested_source_links_with_counts",
+    further_expansions="referenced_posts,username",
+)
 
 
 class X:
@@ -225,7 +240,7 @@ class _View:
             self.fields.add("attachments")
         if "author_id" in self.expansions:
             self.fields.add("author_id")
-        if f"{vocabulary.referenced}.id" in self.expansions:
+        if {vocabulary.referenced, f"{vocabulary.referenced}.id"} & set(self.expansions):
             self.fields.add(vocabulary.referenced)
 
     def post(self, item: Item) -> dict[str, Any]:
@@ -236,6 +251,7 @@ class _View:
             reply_count=counts.comments,
             like_count=counts.likes,
             impression_count=counts.views,
+            **dict.fromkeys(self.vocabulary.required_of_posts, 0),
         )
         media = [key for key, _ in _media(item)]
         values: dict[str, Any] = {
@@ -331,7 +347,11 @@ def _user(owner: Owner, ask: Ask) -> dict[str, Any]:
         "created_at": iso(since, milliseconds=True),
         "protected": False,
         "verified": False,
-        "public_metrics": present(followers_count=owner.followers(now), **{vocabulary.total: owner.posts_by(now)}),
+        "public_metrics": present(
+            followers_count=owner.followers(now),
+            **{vocabulary.total: owner.posts_by(now)},
+            **dict.fromkeys(vocabulary.required_of_users, 0),
+        ),
     }
     return {name: value for name, value in values.items() if name in wanted}
 

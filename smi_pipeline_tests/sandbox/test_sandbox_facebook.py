@@ -91,6 +91,14 @@ def test_a_summary_is_told_only_when_asked_for(sandbox):
     assert post["comments"] == {"data": []}
 
 
+def test_a_posts_comments_and_reactions_are_counted_on_their_own_path_too(sandbox):
+    comments = sandbox.graph(f"{PAGE}_7/comments", summary="true").json()
+    assert (comments["data"], comments["summary"]["total_count"]) == ([], 2)
+    assert sandbox.graph(f"{PAGE}_7/reactions", summary="total_count").json()["summary"]["total_count"] == 7
+    assert sandbox.graph(f"{PAGE}_7/reactions").json() == {"data": []}
+    assert sandbox.graph(f"{PAGE}_7/nothing").json()["error"]["code"] == 2500
+
+
 def test_a_page_named_in_its_own_script_is_found_and_gets_ids_of_the_platforms_form(sandbox):
     page = sandbox.graph("Näme & Co", fields="id,username,followers_count").json()
     folded = sandbox.graph("n_me_co", fields="id").json()

@@ -53,10 +53,19 @@ def test_x_answers_post_fields_in_the_newer_words(sandbox):
     user = sandbox.x("users/by", usernames="sbx_x", user__fields="public_metrics", post__fields="id").json()["data"][0]
 
     repost = next(post for post in told if post["id"] == "2000")
-    assert repost["public_metrics"] == {"repost_count": 900, "like_count": 0}
+    required = {"quote_count": 0, "bookmark_count": 0}  # the newer specification knows no metrics without them
+    assert repost["public_metrics"] == {"repost_count": 900, "like_count": 0} | required
     assert repost["referenced_posts"][0]["type"] == "retweeted"
     assert repost["edit_history_post_ids"] == ["2000"]
-    assert user["public_metrics"] == {"followers_count": 1000 - 100, "post_count": 15}
+    required = {"following_count": 0, "listed_count": 0}
+    assert user["public_metrics"] == {"followers_count": 1000 - 100, "post_count": 15} | required
+
+
+def test_x_tells_referenced_posts_by_the_newer_name_of_the_expansion(sandbox):
+    told = sandbox.x("users/42/tweets", max_results=5, post__fields="id", expansions="referenced_posts").json()["data"]
+    older = sandbox.x("users/42/tweets", expansions="referenced_posts")
+    assert [post["id"] for post in told if "referenced_posts" in post] == ["2000"]
+    assert older.status_code == 400
 
 
 def test_counts_that_are_not_in_the_data_are_absent_on_x_and_bad_ones_go_out_as_they_are(sandbox):
