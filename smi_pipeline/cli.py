@@ -255,12 +255,14 @@ def sandbox_serve(
     dataset: Annotated[Path, typer.Option(help="Data set directory.")] = SCENARIO,
     now: Annotated[str | None, typer.Option(metavar="INSTANT", help="The clock at the start.")] = None,
     port: Annotated[int, typer.Option(help="0 for a free one.")] = 8700,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong: docs/sandbox.md.")] = None,
 ) -> NoReturn:
     """Serve a data set as the five platforms would have, on loopback."""
     if dataset == SCENARIO:
         os.environ.setdefault("SMI_LAKE", str(DEMO_LAKE))
         dataset = scenario(settings().lake)
     arguments = ["--dataset", str(dataset), "--port", str(port), *(() if now is None else ("--now", now))]
+    arguments += () if faults is None else ("--faults", str(faults))
     os.execv(sys.executable, [sys.executable, "-m", "smi_pipeline.sandbox", *arguments])  # noqa: S606
 
 

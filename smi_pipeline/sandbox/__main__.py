@@ -23,13 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", type=Path, required=True, help="directory in the neutral format")
     parser.add_argument("--now", type=_instant, help="where the clock starts, like 2025-06-03T06:00:00+08:00")
     parser.add_argument("--port", type=_port, default=0, help="0 takes a free port (default)")
+    parser.add_argument("--faults", type=Path, help="a fault file: limits, rare behaviours and what goes wrong")
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="stop too when the process that started it has gone"
     )
     options = parser.parse_args(arguments)
     if options.until_stdin_closes:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
-    return serve(options.dataset, now=options.now, port=options.port)
+    return serve(options.dataset, now=options.now, port=options.port, faults=options.faults)
 
 
 def _instant(text: str) -> datetime:

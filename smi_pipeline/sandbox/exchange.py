@@ -9,12 +9,17 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from smi_pipeline.sandbox.plan import Behaviours, Limits
+
 CREDENTIAL = "sandbox"  # accepted wherever a platform wants a key, a token, a secret or the asking account's id
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request. `params` has the query (and form) parameters; one given several times is joined with commas."""
+    """A request. `params` has the query (and form) parameters; one given several times is joined with commas.
+
+    `limits` and `behaviours` are the fault file's, for those who answer.
+    """
 
     method: str
     path: str
@@ -23,6 +28,8 @@ class Ask:
     body: bytes
     origin: str
     now: datetime
+    limits: Limits
+    behaviours: Behaviours
 
     @property
     def bearer(self) -> str | None:

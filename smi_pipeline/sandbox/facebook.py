@@ -19,7 +19,6 @@ from smi_pipeline.sandbox.kinds import WORDS
 from smi_pipeline.sandbox.world import Item, Owner, World
 
 MAX_LIMIT = 100
-CALLS_AN_HOUR = 200_000
 EDGES = frozenset({"published_posts", "posts", "feed"})
 SANDBOX_USER = {"id": "100000000000001", "name": "Sandbox"}
 
@@ -78,7 +77,7 @@ class Facebook:
             raise graph_error(100, "(#100) The ids parameter is no longer supported: request each object on its own")
         if ask.method != "GET" or not node:
             raise graph_error(100, f"Unsupported {ask.method.lower()} request.", kind="GraphMethodException")
-        headers = self._usage(ask.now)
+        headers = self._usage(ask)
         if node == "me" and not edge:
             return Answer(SANDBOX_USER, headers=headers)
         owner = self._owner(node, ask.now)
@@ -114,11 +113,13 @@ class Facebook:
                 raise graph_error(803, message, status=HTTPStatus.NOT_FOUND)
         return owner
 
-    def _usage(self, now: datetime) -> dict[str, str]:
+    def _usage(self, ask: Ask) -> dict[str, str]:
+        now, allowed = ask.now, ask.limits.facebook.calls_an_hour
         hour = now.replace(minute=0, second=0, microsecond=0)
         calls = self._hour[1] + 1 if self._hour[0] == hour else 1
         self._hour = hour, calls
-        return {"X-App-Usage": graph.usage_header(calls, CALLS_AN_HOUR)}
+        graph.used_up(calls, allowed)
+        return {"X-App-Usage": graph.usage_header(calls, allowed)}
 
 
 def missing_object(node: str) -> RefusedError:
@@ -176,12 +177,23 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
     limit = graph.limit_of(options.get("limit"))
     if limit > MAX_LIMIT:
         raise graph_error(100, f"(#100) Param limit must be less than or equal to {MAX_LIMIT}")
+    behaviour = ask.behaviours.facebook
+    graph.not_too_much(limit, behaviour.largest_page)
     fields = asked.fields or _DEFAULT_POST
     graph.check_fields(fields, _POST_FIELDS, "Post")
-    window = _window(owner, options, ask.now)
+    window = _window(owner, options, ask)
     scope = f"facebook/{owner.id}"
+    empty = tokens.unseal(f"{scope}/empty", options.get("after", "")) or 0
+    began = "after" in options and not _is_empty_page(scope, options["after"])
+    if not began and empty < behaviour.empty_pages and window.high > window.low:
+        after = tokens.seal(f"{scope}/empty", empty + 1)
+        following = _page_url(owner, asked, ask, {"after": after})
+        return {"data": [], "paging": {"cursors": {"after": after}, "next": following}}
     start, stop = window.high, window.low
-    if "after" in options:
+    if "__paging_token" in options:
+        start = min(start, _cursor(scope, options["__paging_token"]))
+        stop = max(stop, start - limit)
+    elif "after" in options and not _is_empty_page(scope, options["after"]):
         start = min(start, _cursor(scope, options["after"]))
         stop = max(stop, start - limit)
     elif "before" in options:
@@ -193,19 +205,28 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
     if not shown:
         return {"data": []}
     before, after = tokens.seal(scope, shown[0].place), tokens.seal(scope, shown[-1].place)
-    paging: dict[str, Any] = {"cursors": {"before": before, "after": after}}
-    if start < window.high:
-        paging["previous"] = _page_url(owner, asked, ask, "before", before)
+    paging: dict[str, Any] = {}
+    if not behaviour.time_paging:
+        paging["cursors"] = {"before": before, "after": after}
+        if start < window.high:
+            paging["previous"] = _page_url(owner, asked, ask, {"before": before})
     if stop > window.low:
-        paging["next"] = _page_url(owner, asked, ask, "after", after)
+        until = str(int(shown[-1].created_at.timestamp()))
+        older = {"until": until, "__paging_token": after}
+        paging["next"] = _page_url(owner, asked, ask, older if behaviour.time_paging else {"after": after})
     return {"data": [_post(item, fields, ask.now) for item in shown], "paging": paging}
 
 
-def _window(owner: Owner, options: dict[str, str], now: datetime) -> _Window:
-    high = owner.posts_by(now)
+def _is_empty_page(scope: str, cursor: str) -> bool:
+    return tokens.unseal(f"{scope}/empty", cursor) is not None
+
+
+def _window(owner: Owner, options: dict[str, str], ask: Ask) -> _Window:
+    slack = timedelta(seconds=ask.behaviours.facebook.slack_seconds)
+    high = owner.posts_by(ask.now)
     if "until" in options:
-        high = min(high, owner.posts_by(_instant("until", options["until"])))
-    low = owner.posts_before(_instant("since", options["since"])) if "since" in options else 0
+        high = min(high, owner.posts_by(_instant("until", options["until"]) + slack))
+    low = owner.posts_before(_instant("since", options["since"]) - slack) if "since" in options else 0
     return _Window(min(low, high), high)
 
 
@@ -227,13 +248,13 @@ def _cursor(scope: str, token: str) -> int:
     return place
 
 
-def _page_url(owner: Owner, asked: Field, ask: Ask, direction: str, cursor: str) -> str:
+def _page_url(owner: Owner, asked: Field, ask: Ask, place: dict[str, str]) -> str:
     """The full address of a neighbouring page, the token in it, as the Graph API writes it."""
     kept: dict[str, str] = {
         name: asked.modifiers[name] for name in ("since", "until", "limit") if name in asked.modifiers
     }
     fields = {"fields": ",".join(map(str, asked.fields))} if asked.fields else {}
-    query = {"access_token": graph.authorised(ask), **fields, **kept, direction: cursor}
+    query = {"access_token": graph.authorised(ask), **fields, **kept, **place}
     match = graph.PATH.fullmatch(ask.path)
     version = match["version"] if match else "v26.0"
     return f"{ask.origin}/{version}/{owner.id}/{asked.name}?{urlencode(query)}"

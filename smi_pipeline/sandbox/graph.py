@@ -63,6 +63,9 @@ def authorised(ask: Ask) -> str:
     if token != CREDENTIAL:
         raise graph_error(190, "Invalid OAuth access token - Cannot parse access token")
     proof = ask.params.get("appsecret_proof")
+    if proof is None and ask.behaviours.facebook.require_proof:
+        message = "API calls from the server require an appsecret_proof argument"
+        raise graph_error(100, message, kind="GraphMethodException")
     if proof is not None:
         expected = hmac.new(CREDENTIAL.encode(), token.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(proof.encode(), expected.encode()):
@@ -70,10 +73,33 @@ def authorised(ask: Ask) -> str:
     return token
 
 
+def used_up(calls: int, calls_an_hour: int) -> None:
+    """Refuse a call beyond what an hour allows.
+
+    Raises:
+        RefusedError: error 4, with the usage header.
+    """
+    if calls > calls_an_hour:
+        refused = graph_error(4, "(#4) Application request limit reached", is_transient=True)
+        headers = {"X-App-Usage": usage_header(calls, calls_an_hour)}
+        raise RefusedError(Answer(refused.answer.body, refused.answer.status, headers))
+
+
 def usage_header(calls: int, calls_an_hour: int) -> str:
     """The usage an app is told of: percent of what an hour allows."""
     percent = min(100 * calls // calls_an_hour, 100)
     return f'{{"call_count":{percent},"total_time":{percent},"total_cputime":{percent}}}'
+
+
+def not_too_much(limit: int, largest_page: int | None) -> None:
+    """Refuse a page larger than what goes through.
+
+    Raises:
+        RefusedError: error 1, which asks for less data.
+    """
+    if largest_page is not None and limit > largest_page:
+        message = "Please reduce the amount of data you're asking for, then retry your request"
+        raise graph_error(1, message, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def limit_of(text: str | None) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 from smi_pipeline.sandbox import graph, tokens
@@ -20,7 +19,6 @@ from smi_pipeline.sandbox.kinds import WORDS
 from smi_pipeline.sandbox.world import Item, Owner, World
 
 MAX_LIMIT = 100
-CALLS_AN_HOUR = 200_000
 ASKING_ACCOUNT = "17841400000000001"
 
 _ACCOUNT_FIELDS = frozenset(
@@ -61,18 +59,20 @@ class Instagram:
         node = match["rest"].strip("/") if match else ""
         if ask.method != "GET" or not (node == CREDENTIAL or re.fullmatch(r"\d{5,20}", node)):
             raise missing_object(node)
+        usage = self._usage(ask)
         told: dict[str, Any] = {}
         for asked in graph.parse_fields(ask.params.get("fields", "id")):
             if asked.name == "business_discovery":
-                told[asked.alias] = self._discover(asked, ask.now)
+                told[asked.alias] = self._discover(asked, ask)
             elif asked.name == "username":
                 told[asked.alias] = CREDENTIAL
             elif asked.name not in _ACCOUNT_FIELDS:
                 graph.check_fields([asked], _ACCOUNT_FIELDS, "ShadowIGUser")
         told["id"] = ASKING_ACCOUNT if node == CREDENTIAL else node
-        return Answer(told, headers={"X-App-Usage": self._usage(ask.now)})
+        return Answer(told, headers={"X-App-Usage": usage})
 
-    def _discover(self, asked: Field, now: datetime) -> dict[str, Any]:
+    def _discover(self, asked: Field, ask: Ask) -> dict[str, Any]:
+        now = ask.now
         username = asked.modifiers.get("username")
         if not username:
             raise graph_error(100, "(#100) The parameter username is required")
@@ -90,16 +90,18 @@ class Instagram:
         graph.check_fields(fields, _ACCOUNT_FIELDS, "ShadowIGUser")
         told: dict[str, Any] = {}
         for part in fields:
-            value = _media_page(owner, part, now) if part.name == "media" else _account_value(owner, part.name, now)
+            value = _media_page(owner, part, ask) if part.name == "media" else _account_value(owner, part.name, now)
             if value is not None:
                 told[part.alias] = value
         return told | {"id": owner.id}
 
-    def _usage(self, now: datetime) -> str:
+    def _usage(self, ask: Ask) -> str:
+        now, allowed = ask.now, ask.limits.instagram.calls_an_hour
         hour = now.replace(minute=0, second=0, microsecond=0)
         calls = self._hour[1] + 1 if self._hour[0] == hour else 1
         self._hour = hour, calls
-        return graph.usage_header(calls, CALLS_AN_HOUR)
+        graph.used_up(calls, allowed)
+        return graph.usage_header(calls, allowed)
 
 
 def _account_value(owner: Owner, name: str, now: datetime) -> str | int | None:
@@ -116,32 +118,39 @@ def _account_value(owner: Owner, name: str, now: datetime) -> str | int | None:
             return None
 
 
-def _media_page(owner: Owner, asked: Field, now: datetime) -> dict[str, Any] | None:
-    """One page of media, newest first: the first lacks `before`, the last lacks `after`; `None` = no media at all."""
-    limit = graph.limit_of(asked.modifiers.get("limit"))
-    if limit > MAX_LIMIT:
-        message = "Please reduce the amount of data you're asking for, then retry your request"
-        raise graph_error(1, message, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+def _media_page(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any] | None:
+    """One page of media, newest first: the first lacks `before`, the last lacks `after`; `None` = no media at all.
+
+    Pinned media stand before all others, and not again where their time would place them.
+    """
+    limit, behaviour = graph.limit_of(asked.modifiers.get("limit")), ask.behaviours.instagram
+    graph.not_too_much(limit, min(behaviour.largest_page or MAX_LIMIT, MAX_LIMIT))
     fields = asked.fields or (Field("id"),)
     graph.check_fields(fields, _MEDIA_FIELDS, "InstagramMedia")
     scope = f"instagram/{owner.id}"
-    newest = owner.posts_by(now)
+    newest = owner.posts_by(ask.now)
     start = newest
     if "after" in asked.modifiers:
         start = min(newest, _cursor(scope, asked.modifiers["after"]))
     elif "before" in asked.modifiers:
         start = min(newest, _cursor(scope, asked.modifiers["before"]) + 1 + limit)
     stop = max(0, start - limit)
-    shown = owner.items[stop:start][::-1]
+    shown = [owner.items[_pinned_first(place, newest, behaviour.pinned)] for place in range(start - 1, stop - 1, -1)]
     if not shown:
         return {"data": []} if newest else None
     cursors = {}
     if start < newest:
-        cursors["before"] = tokens.seal(scope, shown[0].place)
+        cursors["before"] = tokens.seal(scope, start - 1)
     if stop > 0:
-        cursors["after"] = tokens.seal(scope, shown[-1].place)
-    page: dict[str, Any] = {"data": [_media(item, fields, now) for item in shown]}
+        cursors["after"] = tokens.seal(scope, stop)
+    page: dict[str, Any] = {"data": [_media(item, fields, ask.now) for item in shown]}
     return page | {"paging": {"cursors": cursors}} if cursors else page
+
+
+def _pinned_first(place: int, newest: int, pinned: int) -> int:
+    """Which medium stands at a place of the listing, where the `pinned` oldest have gone to its front."""
+    front = min(pinned, newest)
+    return place + front if place < newest - front else newest - 1 - place
 
 
 def _cursor(scope: str, token: str) -> int:

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from smi_pipeline.sandbox.exchange import CREDENTIAL
 from smi_pipeline.sandbox.instagram import ASKING_ACCOUNT
@@ -29,12 +31,15 @@ class SandboxError(Exception):
 class SandboxProcess:
     """Starts the sandbox on entering and stops it on leaving. It also stops by itself when this process dies."""
 
-    def __init__(self, dataset: Path | str, *, now: datetime | None = None, port: int = 0) -> None:
+    def __init__(
+        self, dataset: Path | str, *, now: datetime | None = None, port: int = 0, faults: Path | None = None
+    ) -> None:
         """Prepare to serve `dataset` with the clock at `now` (the machine's own time when not given)."""
         self._command = [
             *(sys.executable, "-m", "smi_pipeline.sandbox", "--until-stdin-closes"),
             *("--dataset", str(dataset), "--port", str(port)),
             *(("--now", now.isoformat()) if now else ()),
+            *(("--faults", str(faults)) if faults else ()),
         ]
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
@@ -97,6 +102,18 @@ class SandboxProcess:
         """Count requests from zero again."""
         self._control("DELETE", "requests")
 
+    def set_faults(self, plan: Mapping[str, Any]) -> None:
+        """Make this the fault plan, its counts beginning anew; an empty one is none.
+
+        Raises:
+            SandboxError: it is not one.
+        """
+        self._control("PUT", "faults", dict(plan))
+
+    def ledger(self) -> dict[str, Any]:
+        """What was used of quotas and credits, by platform, measure and day."""
+        return self._control("GET", "ledger")
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -105,13 +122,16 @@ class SandboxProcess:
     ) -> None:
         self.stop()
 
-    def _control(self, method: str, name: str, body: dict[str, str] | None = None) -> dict[str, str]:
+    def _control(self, method: str, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  always our own loopback address
-            f"{self._base_url}/_sandbox/{name}", method=method, data=json.dumps(body).encode() if body else None
+            f"{self._base_url}/_sandbox/{name}", method=method, data=None if body is None else json.dumps(body).encode()
         )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever proxy is set
-        with direct.open(request, timeout=10) as answer:
-            told: dict[str, str] = json.load(answer)
+        try:
+            with direct.open(request, timeout=10) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise SandboxError(json.load(error)["error"]) from None
         return told
 
     def _first_line(self, process: subprocess.Popen[str], patience_seconds: float) -> str:

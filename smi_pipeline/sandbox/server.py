@@ -5,10 +5,15 @@ GET    /_sandbox/clock       {"now": ...}
 POST   /_sandbox/clock       {"now": "2025-06-03T06:00:00+08:00"}
 GET    /_sandbox/requests    {"facebook": 3, "x": 0, ...}: requests per platform since the start or the last reset
 DELETE /_sandbox/requests    back to zero
+GET    /_sandbox/ledger      what was used of quotas and credits, by platform, measure and day
+GET    /_sandbox/faults      the fault plan at work
+PUT    /_sandbox/faults      another one, its counts beginning anew
+DELETE /_sandbox/faults      none
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import signal
@@ -27,10 +32,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smi_pipeline.sandbox import graph, instagram
+from smi_pipeline.sandbox.broken import JSON, broken
 from smi_pipeline.sandbox.clock import Clock, http_date, parse_instant
 from smi_pipeline.sandbox.dataset import PLATFORMS, Dataset, DatasetError, Platform, load
 from smi_pipeline.sandbox.exchange import Answer, Ask, RefusedError, iso
 from smi_pipeline.sandbox.facebook import Facebook
+from smi_pipeline.sandbox.faults import Matching, endpoint_of
+from smi_pipeline.sandbox.limits import Allowances
+from smi_pipeline.sandbox.plan import FaultFileError, FaultPlan, parse_plan, read_plan
+from smi_pipeline.sandbox.refusals import refusal
 from smi_pipeline.sandbox.tiktok import TikTok
 from smi_pipeline.sandbox.world import World
 from smi_pipeline.sandbox.x import X
@@ -43,8 +53,8 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Sandbox:
     """The five platforms of one data set, a clock, and how often each was asked."""
 
-    def __init__(self, dataset: Dataset, clock: Clock) -> None:
-        """Put a data set behind the five APIs.
+    def __init__(self, dataset: Dataset, clock: Clock, plan: FaultPlan | None = None) -> None:
+        """Put a data set behind the five APIs, with the limits, behaviours and faults of a plan.
 
         Raises:
             DatasetError: two of its accounts cannot be told apart on the wire.
@@ -52,6 +62,8 @@ class Sandbox:
         world = World(dataset)
         self.clock = clock
         self.requests: dict[Platform, int] = dict.fromkeys(PLATFORMS, 0)
+        self._matching = Matching(plan or FaultPlan())
+        self._allowances = Allowances()
         self._platforms: dict[Platform, Callable[[Ask], Answer]] = {
             "facebook": Facebook(world).answer,
             "x": X(world).answer,
@@ -68,21 +80,45 @@ class Sandbox:
                 Route(f"{control}/health", self._health),
                 Route(f"{control}/clock", self._clock, methods=["GET", "POST"]),
                 Route(f"{control}/requests", self._requests, methods=["GET", "DELETE"]),
+                Route(f"{control}/ledger", self._ledger),
+                Route(f"{control}/faults", self._faults, methods=["GET", "PUT", "DELETE"]),
                 Route("/{path:path}", self._platform, methods=_METHODS),
             ]
         )
         return _dated(app, self.clock)
 
     async def _platform(self, request: Request) -> Response:
-        ask = await _ask(request, self.clock.now())
+        plan = self._matching.plan
+        ask = await _ask(request, self.clock.now(), plan)
         platform = _platform_of(ask)
         if platform is None:
             return _json(Answer({"error": f"no platform answers under {ask.path}"}, 404))
         self.requests[platform] += 1
+        if plan.latency_seconds:
+            await asyncio.sleep(plan.latency_seconds)
+        endpoint = endpoint_of(platform, ask)
+        fault = self._matching.fault(platform, endpoint, ask)
         try:
-            return _json(self._platforms[platform](ask))
+            self._allowances.before(platform, endpoint, ask, plan.limits)
+            answer = refusal(fault, ask) if fault is not None else None
+            if answer is None:
+                answer = self._platforms[platform](ask)
+                self._allowances.after(platform, answer, ask)
         except RefusedError as refused:
-            return _json(refused.answer)
+            answer = refused.answer
+        return await broken(answer, fault, ask) if fault is not None else _json(answer)
+
+    async def _ledger(self, _: Request) -> Response:
+        return _json(Answer(self._allowances.used()))
+
+    async def _faults(self, request: Request) -> Response:
+        if request.method != "GET":
+            try:
+                given = json.loads(await request.body()) if request.method == "PUT" else {}
+                self._matching = Matching(parse_plan(given, "faults"))
+            except (ValueError, FaultFileError) as error:
+                return _json(Answer({"error": str(error)}, 400))
+        return _json(Answer(self._matching.plan.model_dump(mode="json", by_alias=True)))
 
     async def _health(self, _: Request) -> Response:
         return _json(Answer({"status": "ok", "now": iso(self.clock.now(), milliseconds=True)}))
@@ -113,7 +149,7 @@ def _platform_of(ask: Ask) -> Platform | None:
     return None
 
 
-async def _ask(request: Request, now: datetime) -> Ask:
+async def _ask(request: Request, now: datetime, plan: FaultPlan) -> Ask:
     body = await request.body()
     pairs = list(request.query_params.multi_items())
     if "x-www-form-urlencoded" in request.headers.get("content-type", ""):
@@ -129,11 +165,13 @@ async def _ask(request: Request, now: datetime) -> Ask:
         body=body,
         origin=f"{request.url.scheme}://{request.url.netloc}",
         now=now,
+        limits=plan.limits,
+        behaviours=plan.behaviours,
     )
 
 
 def _json(answer: Answer) -> Response:
-    return Response(answer.encoded(), answer.status, dict(answer.headers), media_type="application/json; charset=utf-8")
+    return Response(answer.encoded(), answer.status, dict(answer.headers), media_type=JSON)
 
 
 def _dated(app: ASGIApp, clock: Clock) -> ASGIApp:
@@ -161,16 +199,17 @@ class _Announcing(uvicorn.Server):
             sys.stdout.flush()
 
 
-def serve(directory: Path | str, *, now: datetime | None = None, port: int = 0) -> int:
+def serve(directory: Path | str, *, now: datetime | None = None, port: int = 0, faults: Path | None = None) -> int:
     """Serve a data set on loopback until SIGTERM or SIGINT; print one line with the address once it listens.
 
     Args:
         directory: the data set.
         now: where the clock starts; the machine's own time when not given.
         port: 0 takes a free one.
+        faults: a fault file; nothing goes wrong when not given.
 
     Returns:
-        The exit code: 0 after a signal, 1 when the port is taken or the directory is not a data set.
+        The exit code: 0 after a signal, 1 when the port is taken or a file is not what it should be.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -185,8 +224,9 @@ def serve(directory: Path | str, *, now: datetime | None = None, port: int = 0) 
             return 1
         gc.disable()  # what is loaded lives as long as the process: collecting amid a million new objects costs a third
         try:
-            sandbox = Sandbox(load(directory), Clock(now))
-        except DatasetError as error:
+            plan = read_plan(faults) if faults is not None else None
+            sandbox = Sandbox(load(directory), Clock(now), plan)
+        except (DatasetError, FaultFileError) as error:
             one_line = " ".join(str(error).split())
             sys.stderr.write(f"sandbox: {one_line}\n")
             return 1

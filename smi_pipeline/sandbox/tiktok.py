@@ -19,7 +19,6 @@ from smi_pipeline.sandbox import identity
 from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, present, words
 from smi_pipeline.sandbox.world import Item, Owner, World
 
-TOKEN_SECONDS = 7_200
 MAX_COUNT = 100
 DEFAULT_COUNT = 20
 MAX_DAYS = 30
@@ -39,10 +38,11 @@ _Test = Callable[[Item], bool]
 
 
 class TikTok:
-    """Answers for accounts and their videos. Keeps nothing: tokens and search ids prove themselves."""
+    """Answers for accounts and their videos. Tokens and search ids prove themselves; how often one was stale is kept."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._stale: dict[tuple[str, int], int] = {}
 
     def answer(self, ask: Ask) -> Answer:
         """Answer one request under /v2/.
@@ -92,15 +92,31 @@ class TikTok:
         if search_id is None and cursor > 0:
             raise _invalid(ask, "Invalid count or cursor")
         until = ask.now.replace(microsecond=0) if search_id is None else _search_began(ask, str(search_id), asked)
+        if search_id is not None:
+            self._not_yet(ask, str(search_id), cursor)
         found = self._found(ask, query, start, min(end, until))
-        shown = found[cursor : cursor + count]
-        more = cursor + count < len(found)
+        # Hidden and deleted videos leave their places empty: fewer rows come than the cursor moves by.
+        rows = min(count, ask.behaviours.tiktok.short_pages or count)
+        first = cursor // count * rows if rows < count else cursor
+        shown = found[first : first + rows]
+        more = first + rows < len(found)
         return {
             "videos": [_video(item, fields, ask.now) for item in shown],
             "cursor": cursor + (count if more else len(shown)),
             "has_more": more,
             "search_id": _search_id(until, asked),
         }
+
+    def _not_yet(self, ask: Ask, search_id: str, cursor: int) -> None:
+        """Right after its first page a search id may not be known everywhere.
+
+        Raises:
+            RefusedError: this time it is not.
+        """
+        times = self._stale.get((search_id, cursor), 0)
+        if times < ask.behaviours.tiktok.stale_search:
+            self._stale[search_id, cursor] = times + 1
+            raise _invalid(ask, f"Search Id {search_id} is invalid or expired")
 
     def _found(self, ask: Ask, query: dict[str, Any], start: datetime, last: datetime) -> list[Item]:
         """Videos created in [start, last] that the query means, by falling id."""
@@ -134,12 +150,12 @@ def _token(ask: Ask) -> Answer:
         return _token_refused(ask, "invalid_client", "Client key or secret is incorrect.")
     issued = int(ask.now.timestamp())
     token = f"clt.{issued:x}.{_seal('token', str(issued))}"
-    return Answer({"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "Bearer"})
+    return Answer({"access_token": token, "expires_in": ask.behaviours.tiktok.token_seconds, "token_type": "Bearer"})
 
 
 def _token_refused(ask: Ask, error: str, description: str) -> Answer:
     body = {"error": error, "error_description": description, "log_id": _log_id(ask)}
-    return Answer(body, HTTPStatus.BAD_REQUEST)
+    return Answer(body, ask.behaviours.tiktok.token_status)
 
 
 def _authorised(ask: Ask) -> None:
@@ -148,7 +164,11 @@ def _authorised(ask: Ask) -> None:
         return
     match = re.fullmatch(r"clt\.([0-9a-f]{1,16})\.([0-9a-f]+)", bearer)
     issued = int(match[1], 16) if match else 0
-    if match is None or match[2] != _seal("token", str(issued)) or ask.now.timestamp() >= issued + TOKEN_SECONDS:
+    if (
+        match is None
+        or match[2] != _seal("token", str(issued))
+        or ask.now.timestamp() >= issued + ask.behaviours.tiktok.token_seconds
+    ):
         message = "The access token is invalid or not found in the request."
         raise _error(ask, HTTPStatus.UNAUTHORIZED, "access_token_invalid", message)
 

@@ -25,7 +25,6 @@ HISTORY_WITHOUT_REPLIES = 800
 MAX_IDS = 100
 EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
 WINDOW_SECONDS = 900
-LIMITS = {"users": 300, "timeline": 10_000, "posts": 3_500}
 
 _PROBLEMS = "https://api.x.com/2/problems"
 _SHARED_FIELDS = (
@@ -123,7 +122,7 @@ class X:
         for pattern, limit, respond in self._routes:
             match = pattern.fullmatch(path)
             if match is not None and ask.method == "GET":
-                headers = self._counted(limit, ask.now)
+                headers = self._counted(limit, ask)
                 try:
                     return Answer(respond(ask, "".join(match.groups())), headers=headers)
                 except RefusedError as refused:
@@ -132,22 +131,22 @@ class X:
         body = {"title": "Not Found", "type": "about:blank", "status": 404, "detail": "Not Found"}
         raise RefusedError(Answer(body, HTTPStatus.NOT_FOUND))
 
-    def _counted(self, limit: str, now: datetime) -> dict[str, str]:
+    def _counted(self, limit: str, ask: Ask) -> dict[str, str]:
         """Count a call against its limit and tell what is left.
 
         Raises:
             RefusedError: 429, nothing is left until the time in `x-rate-limit-reset`.
         """
-        window = int(now.timestamp()) // WINDOW_SECONDS
+        window, allowed = int(ask.now.timestamp()) // WINDOW_SECONDS, int(getattr(ask.limits.x, limit))
         used = self._used.get((limit, window), 0) + 1
         self._used = {key: count for key, count in self._used.items() if key[1] == window} | {(limit, window): used}
         headers = {
-            "x-rate-limit-limit": str(LIMITS[limit]),
-            "x-rate-limit-remaining": str(max(LIMITS[limit] - used, 0)),
+            "x-rate-limit-limit": str(allowed),
+            "x-rate-limit-remaining": str(max(allowed - used, 0)),
             "x-rate-limit-reset": str((window + 1) * WINDOW_SECONDS),
             "x-access-level": "read",
         }
-        if used > LIMITS[limit]:
+        if used > allowed:
             body = {"title": "Too Many Requests", "type": "about:blank", "status": 429, "detail": "Too Many Requests"}
             raise RefusedError(Answer(body, HTTPStatus.TOO_MANY_REQUESTS, headers))
         return headers
@@ -201,7 +200,7 @@ class X:
         owner = self._world.by_id("x", user, ask.now)
         if owner is None:
             return {"errors": [self._no_user(ask, "id", user)]}
-        return _page(owner, _reachable(owner, ask), size, view)
+        return _page(owner, _reachable(owner, ask), min(size, ask.behaviours.x.short_pages or size), view)
 
     def _posts_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(
