@@ -38,7 +38,7 @@ _Test = Callable[[Item], bool]
 
 
 class TikTok:
-    """Answers for accounts and their videos. Tokens and search ids prove themselves; how often one was stale is kept."""
+    """Answers for accounts and their videos. Tokens and search ids prove themselves; refused stale ids are counted."""
 
     def __init__(self, world: World) -> None:
         self._world = world
