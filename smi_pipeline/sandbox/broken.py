@@ -17,7 +17,7 @@ HTML = "text/html; charset=utf-8"
 
 async def broken(answer: Answer, fault: Fault, ask: Ask) -> Response:
     """An answer as a fault leaves it; one that does not concern the way is sent as it is."""
-    headers, body = dict(answer.headers), answer.body
+    headers, body = {name.lower(): value for name, value in answer.headers.items()}, answer.body
     match fault.do:
         case "drop_field" | "add_field" | "rename_field":
             body = changed(body, fault)

@@ -158,7 +158,7 @@ def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
                 value = owner.followers(ask.now)
             case edge if edge in EDGES:
                 listing = _listing(owner, asked, ask)
-                value = listing if listing["data"] else None  # an expanded edge without objects is left out
+                value = listing if listing["data"] or "paging" in listing else None  # without objects it is left out
         if value is not None:
             told[asked.alias] = value
     return told | {"id": owner.id}

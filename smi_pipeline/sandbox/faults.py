@@ -61,8 +61,7 @@ class Matching:
 
 
 def _fits(fault: Fault, ask: Ask) -> bool:
-    words = [fault.match] if fault.match is not None else []
-    if fault.do == "reject_field" and fault.field is not None:
-        words.append(fault.field)
-    told = [ask.path, *ask.params.values(), ask.body.decode(errors="replace")]
-    return all(any(word in text for text in told) for word in words)
+    told = "\n".join([ask.path, *ask.params.values(), ask.body.decode(errors="replace")])
+    if fault.do == "reject_field" and not re.search(rf"\b{re.escape(str(fault.field))}\b", told):
+        return False
+    return fault.match is None or fault.match in told

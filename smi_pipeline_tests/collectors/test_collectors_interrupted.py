@@ -78,8 +78,7 @@ def test_a_month_stopped_at_any_request_and_resumed_equals_one_that_never_stoppe
 
 def latest(lake):
     with lake.read() as cursor:
-        row = cursor.execute("select status, resume_at from raw.collection").fetchone()
-    return row
+        return cursor.execute("select status, resume_at from raw.collection").fetchone()
 
 
 @pytest.mark.parametrize("platform", ["x", "youtube", "tiktok"])
