@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -20,11 +20,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.sandboxed import DEMO_LAKE, SCENARIO, sandboxed, scenario
+from smi_pipeline.sandboxed import SCENARIO, sandboxed
 from smi_pipeline.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-sandbox_app = typer.Typer(help="The local server that speaks the five APIs.", no_args_is_help=True)
-registry_app = typer.Typer(help="Who is measured: check a registry folder, or make one.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
 _NEXT = """next:
@@ -171,9 +170,10 @@ def backfill(
     force: ForceOption = False,
     sandbox: SandboxOption = None,
 ) -> None:
-    """Collect and derive a range of months. Broken off, it goes on where it was."""
+    """Collect and derive a range of months, after saying what it takes. Broken off, it goes on where it was."""
     with sandboxed(sandbox) as server:
         months = _partition_range(_month(first), _month(last))
+        _show_expense(months, _platforms(platform), server, force=force)
         _backfill(months, to.value, _platforms(platform), server, force=force)
     out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
 
@@ -248,55 +248,6 @@ def dev(
 
     with sandboxed(dataset, now=_instant(now)):
         raise typer.Exit(serve(settings(), port))
-
-
-@sandbox_app.command("serve")
-def sandbox_serve(
-    dataset: Annotated[Path, typer.Option(help="Data set directory.")] = SCENARIO,
-    now: Annotated[str | None, typer.Option(metavar="INSTANT", help="The clock at the start.")] = None,
-    port: Annotated[int, typer.Option(help="0 for a free one.")] = 8700,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong: docs/sandbox.md.")] = None,
-) -> NoReturn:
-    """Serve a data set as the five platforms would have, on loopback."""
-    if dataset == SCENARIO:
-        os.environ.setdefault("SMI_LAKE", str(DEMO_LAKE))
-        dataset = scenario(settings().lake)
-    arguments = ["--dataset", str(dataset), "--port", str(port), *(() if now is None else ("--now", now))]
-    arguments += () if faults is None else ("--faults", str(faults))
-    os.execv(sys.executable, [sys.executable, "-m", "smi_pipeline.sandbox", *arguments])  # noqa: S606
-
-
-@sandbox_app.command("scenario")
-def sandbox_scenario(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; replaced when it is there.")],
-    seed: Annotated[int, typer.Option(help="Another seed: other posts, the same rankings.")] = 2025,
-) -> None:
-    """Write the bundled scenario as a data set directory, to look at or to give to --sandbox."""
-    from smi_pipeline.sandbox.scenario.write import write_scenario  # noqa: PLC0415
-
-    write_scenario(folder, seed)
-    out.print(f"{folder}: the scenario with seed {seed}; next: smi run 2025-05 --sandbox {folder}", soft_wrap=True)
-
-
-@registry_app.command("check")
-def registry_check(folder: Annotated[Path, typer.Argument(help="Folder with cities.csv and accounts.csv.")]) -> None:
-    """Read a registry folder and name everything that is wrong with it."""
-    from smi_pipeline.registry.load import read_registry  # noqa: PLC0415
-
-    read = read_registry(folder)
-    out.print(f"{folder}: {len(read.cities)} cities and {len(read.accounts)} accounts, all well-formed")
-
-
-@registry_app.command("from-dataset")
-def registry_from_dataset(
-    dataset: Annotated[Path, typer.Argument(help="Data set directory in the neutral format.")],
-    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
-) -> None:
-    """Make a registry of a data set's accounts: one entity an account."""
-    from smi_pipeline.registry.template import from_dataset  # noqa: PLC0415
-
-    count = from_dataset(dataset, folder)
-    out.print(f"{folder}: {count} accounts of {dataset}")
 
 
 def main() -> None:
@@ -378,6 +329,24 @@ def _backfill(
             progress.update(deriving, description=f"derive {step}", advance=1)
 
         _finish(launcher.derive(months, to, on_step))
+
+
+def _show_expense(
+    months: Sequence[Month], platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
+) -> None:
+    """What is about to be asked, in requests, quota days and dollars."""
+    from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
+    from smi_pipeline.defs.raw import cut_of  # noqa: PLC0415
+    from smi_pipeline.expense import expense_table  # noqa: PLC0415
+
+    now, days = datetime.now(UTC), {"provisional": PROVISIONAL_DAY, "final": FINAL_DAY}
+    cuts = [
+        (month, due, now if server is None else month.cut(ZONE, days[due]))
+        for month in months
+        for due in (cut_of(month, cut, now) for cut in _cuts(server))
+    ]
+    lake = Lake.of(settings().lake, settings().catalog, settings().data_path)
+    err.print(expense_table(lake, settings(), cuts, platforms, force=force))
 
 
 def _cuts(server: SandboxProcess | None) -> tuple[Cut | None, ...]:
