@@ -122,9 +122,10 @@ class Harvest:
             "observed_at": at,
         }
         rejected: list[Rejected] = []
+        clean = "\\u0000" not in payload and "\ufffd" not in payload  # looked at once, not for every field
         for name, value in record.__dict__.items():  # the commonest first: this runs for every field of every post
             if isinstance(value, str):
-                row[name] = self._storable(value)
+                row[name] = value if clean else self._storable(value)
             elif value is None or isinstance(value, int):
                 row[name] = value
             elif isinstance(value, Moment):

@@ -16,8 +16,11 @@ from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month, day_span
 from smi_pipeline.registry.models import Account, Platform
 
-BATCH_POSTS = 2_000
-BATCH_ACCOUNTS = 25
+# Whole accounts are committed together: a transaction takes as long for one row as for thousands. What is not committed
+# yet when a run dies is asked again, so a slow collection does not wait for a full batch.
+BATCH_POSTS = 10_000
+BATCH_ACCOUNTS = 100
+BATCH_SECONDS = 15.0
 SHOWN = 10
 
 
@@ -133,7 +136,8 @@ async def _run(
         async for batch, last in _batches(results):
             summary.note(batch)
             await asyncio.to_thread(collection.append, batch, asking(), last=last)
-            collector.known(await asyncio.to_thread(collection.spent_by_others))
+            if not last:
+                collector.known(await asyncio.to_thread(collection.spent_by_others))
     except Deferred as error:
         stopped = partial(collection.stop, "deferred", asking(), at=collector.clock, resume_at=error.resume_at)
         await asyncio.to_thread(stopped)
@@ -154,11 +158,14 @@ async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[tuple
     What came before an error is given out before it, unmarked.
     """
     batch: list[AccountResult] = []
+    now = asyncio.get_running_loop().time
+    began = now()
     try:
         async for result in results:
-            if len(batch) >= BATCH_ACCOUNTS or sum(len(r.posts) for r in batch) >= BATCH_POSTS:
+            posts = sum(len(one.posts) for one in batch)
+            if batch and (len(batch) >= BATCH_ACCOUNTS or posts >= BATCH_POSTS or now() - began >= BATCH_SECONDS):
                 yield batch, False
-                batch = []
+                batch, began = [], now()
             batch.append(result)
     except CollectionError:
         if batch:

@@ -1,0 +1,128 @@
+"""A vendor's files in place of an API: held to the same rules, and to clear errors where they are not files at all."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from smi_pipeline.collectors.files import FileReader
+from smi_pipeline.collectors.records import CollectionError, Window
+from smi_pipeline.registry.models import Account
+
+MAY = Window(datetime(2025, 4, 30, 16, tzinfo=UTC), datetime(2025, 5, 31, 16, tzinfo=UTC))
+ACCOUNTS = """platform,account_id,handle,display_name,followers,followers_at
+tiktok,71,sbx_one,One,1200,2025-06-02T00:00:00Z
+tiktok,72,sbx_two,Two,12K,2025-06-02T00:00:00Z
+x,73,sbx_one,Not this one,5,
+"""
+POSTS = """platform,account_id,post_id,created_at,kind,text,permalink,likes,comments,shares,views,observed_at
+tiktok,71,7500000000000000001,2025-05-03T10:00:00Z,short,"two
+lines, a comma",,10,0,,900,2025-06-09T22:00:00Z
+tiktok,71,7500000000000000002,2025-05-31T15:59:59Z,short,last,,"1,234",1,2,3,
+tiktok,71,7500000000000000003,2025-05-31T16:00:00Z,short,of June,,1,1,1,1,
+tiktok,71,7500000000000000004,yesterday,short,when,,1,1,1,1,
+x,73,1,2025-05-03T10:00:00Z,text,another platform,,1,1,1,1,
+"""
+FOLLOWERS = """platform,account_id,observed_at,followers
+tiktok,71,2025-05-01T06:00:00+08:00,1000
+tiktok,71,2024-01-01T06:00:00+08:00,7
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")
+    (tmp_path / "posts.csv").write_text(POSTS, encoding="utf-8")
+    (tmp_path / "followers.csv").write_text(FOLLOWERS, encoding="utf-8")
+    return tmp_path
+
+
+def account(handle):
+    return Account(city_id="1", platform="tiktok", handle=handle, account_id=handle)
+
+
+def collect(folder, *handles):
+    async def run():
+        reader = FileReader("tiktok", folder)
+        found = {r.account.handle: r async for r in reader.collect([account(h) for h in handles], MAY)}
+        return found, reader
+
+    return asyncio.run(run())
+
+
+def test_posts_of_the_month_come_with_their_counts_and_nothing_is_asked(folder):
+    found, reader = collect(folder, "sbx_one")
+    result = found["sbx_one"]
+    assert (result.outcome, reader.requests, reader.least, reader.spent()) == ("answered", 0, 0, [])
+    assert [(row["post_id"], row["likes"], row["comments"], row["shares"], row["views"]) for row in result.posts] == [
+        ("7500000000000000001", 10, 0, None, 900),
+        ("7500000000000000002", None, 1, 2, 3),
+    ]
+    assert result.posts[0]["text"] == "two\nlines, a comma"
+    assert result.posts[0]["observed_at"] == datetime(2025, 6, 9, 22, tzinfo=UTC)
+    assert result.posts[1]["observed_at"] == datetime(2025, 6, 2, tzinfo=UTC)  # else the account's
+
+
+def test_a_bad_count_and_an_unreadable_time_are_rejected_as_an_apis_are(folder):
+    found, _ = collect(folder, "sbx_one", "sbx_two")
+    rejected = [(r.platform_post_id, r.field, r.value, r.reason) for r in found["sbx_one"].rejected]
+    assert rejected == [
+        ("7500000000000000002", "likes", "1,234", "bad count"),
+        ("7500000000000000004", "created_at", "yesterday", "malformed"),
+    ]
+    assert [(r.field, r.value) for r in found["sbx_two"].rejected] == [("followers", "12K")]
+
+
+def test_follower_counts_near_the_months_borders_come_along(folder):
+    found, _ = collect(folder, "sbx_one")
+    assert sorted((row["observed_at"].isoformat(), row["followers"]) for row in found["sbx_one"].accounts) == [
+        ("2025-04-30T22:00:00+00:00", 1000),
+        ("2025-06-02T00:00:00+00:00", 1200),
+    ]
+
+
+def test_an_account_that_is_not_in_the_files_is_unavailable_and_no_zero(folder):
+    found, _ = collect(folder, "sbx_three")
+    assert (found["sbx_three"].outcome, found["sbx_three"].posts) == ("unavailable", [])
+
+
+def test_without_a_time_of_its_own_a_count_is_of_the_time_of_the_file(folder):
+    text = ACCOUNTS.replace("1200,2025-06-02T00:00:00Z", "1200,")
+    (folder / "accounts.csv").write_text(text, encoding="utf-8")
+    os.utime(folder / "accounts.csv", (1_748_800_000, 1_748_800_000))
+    found, _ = collect(folder, "sbx_one")
+    assert found["sbx_one"].posts[1]["observed_at"] == datetime.fromtimestamp(1_748_800_000, UTC)
+
+
+def test_a_packed_file_is_read_alike(folder):
+    plain, _ = collect(folder, "sbx_one")
+    with gzip.open(folder / "posts.csv.gz", "wt", encoding="utf-8") as stream:
+        stream.write(POSTS)
+    (folder / "posts.csv").unlink()
+    packed, _ = collect(folder, "sbx_one")
+    assert packed["sbx_one"].posts == plain["sbx_one"].posts
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("accounts.csv", None, r"no vendor file .*accounts\.csv; put the provider's export there"),
+        ("accounts.csv", "platform,handle\n", r"accounts\.csv line 1: expected the columns account_id, display_name"),
+        ("posts.csv", POSTS + "tiktok,71,1\n", r"posts\.csv line 8: expected 12 cells"),
+        ("followers.csv", FOLLOWERS + "tiktok,71,,5\n", r"followers\.csv line 4: observed_at: expected a time"),
+        ("posts.csv", POSTS.replace("2025-06-09T22:00:00Z", "lately"), r"posts\.csv line 3: observed_at: .* 'lately'"),
+        ("posts.csv", b"\xff\xfe\x00", r"posts\.csv: expected readable UTF-8 CSV"),
+    ],
+)
+def test_a_file_that_is_none_is_named_with_its_line(folder, name, text, said):
+    path = folder / name
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CollectionError, match=said):
+        collect(folder, "sbx_one")
