@@ -40,26 +40,26 @@ def gone(shell):
 
 def test_a_post_that_a_later_reading_misses_has_gone_between_two_times(collected):
     """Not those of an account that did not answer or whose history was cut off: they are unseen, which is not gone."""
-    assert gone(collected) == [("missed", EARLY, "k1", LATE, "k2")]
+    assert gone(collected) == [("missed", EARLY, "k1.x", LATE, "k2.x")]
 
 
 def test_a_post_that_comes_back_is_not_gone(collected):
     collected.collection("x", "k3", hour=23)
     collected.outcomes("x", {"collection_id": "k3", "account_id": "a", "observed_at": LAST})
     posts(collected, "k3", LAST, "a", "stays", "missed")
-    assert gone(collected) == [("new", LATE, "k2", LAST, "k3")]
+    assert gone(collected) == [("new", LATE, "k2.x", LAST, "k3.x")]
 
 
 def test_a_collection_that_did_not_finish_misses_nothing(collected):
     collected.collection("x", "k3", hour=23, status="deferred")
     collected.outcomes("x", {"collection_id": "k3", "account_id": "a", "observed_at": LAST})
-    assert gone(collected) == [("missed", EARLY, "k1", LATE, "k2")]
+    assert gone(collected) == [("missed", EARLY, "k1.x", LATE, "k2.x")]
 
 
 def test_figures_of_a_day_are_no_reading_of_a_month(collected):
     collected.collection("x", "2025-05-31.x.0001", hour=23, cut="snapshot")
     collected.outcomes("x", {"collection_id": "2025-05-31.x.0001", "account_id": "a", "observed_at": LAST})
-    assert gone(collected) == [("missed", EARLY, "k1", LATE, "k2")]
+    assert gone(collected) == [("missed", EARLY, "k1.x", LATE, "k2.x")]
 
 
 def test_a_vendors_posts_are_in_the_same_words(shell):

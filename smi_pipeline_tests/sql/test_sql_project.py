@@ -198,7 +198,7 @@ def test_lineage_of_columns_read_off_the_files_by_hand(graph):
     }
     assert lineage(graph, "stg_posts")["interactions"] == {
         f"staging.stg_{platform}_posts.{count}"
-        for platform in ("facebook", "x", "instagram", "youtube", "tiktok")
+        for platform in ("facebook", "x", "instagram", "youtube", "tiktok", "vendor")
         for count in ("likes", "comments", "shares")
     }
     rankings = lineage(graph, "rankings")

@@ -114,7 +114,7 @@ def test_a_month_goes_all_the_way_to_the_marts(staged, into, graph):
     tables = (*graph.tables("intermediate"), *graph.tables("marts"))
     done = {model.name: run_model(staged, model, MAY) for model in tables}
     assert {name: replaced.rows for name, replaced in done.items()} == {
-        "int_account_month_posts": 1, "int_account_rejects": 2, "rankings": 2, "movers": 1, "top_posts": 2, "hashtags": 1, "coverage": 5,
+        "int_account_month_posts": 1, "int_account_rejects": 2, "int_deleted_posts": 0, "rankings": 2, "movers": 1, "top_posts": 2, "hashtags": 1, "coverage": 5,
     }  # fmt: skip
     assert rows(staged, "select posts, videos, likes, views from intermediate.int_account_month_posts") == [
         (2, 1, 4, 70)
