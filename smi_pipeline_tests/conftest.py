@@ -1,8 +1,12 @@
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from smi import environment
 
 from smi_pipeline.lake.connection import Lake
 
@@ -18,6 +22,7 @@ SHARED = PROJECT.parent / "shared"
 LONGEST = (
     "test_end_to_end.py",
     "test_demo.py",
+    "test_interruptions.py",
     "test_real_posts.py",
     "test_dagster_dev.py",
     "test_scenario_rankings.py",
@@ -60,3 +65,17 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("../shared is not there: recorded answers and real posts are read in place, never shipped")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def scenario(tmp_path_factory):
+    """The bundled scenario as a directory, written once for all workers; tests only read it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "scenario"
+    with (base / "scenario.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():  # it takes its place once it is whole
+            command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder]
+            subprocess.run(command, check=True, env=environment(measured=True), cwd=PROJECT)
+    return folder
