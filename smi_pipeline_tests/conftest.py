@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from smi import environment
+from smi import TRACED, environment
 
 from smi_pipeline.lake.connection import Lake
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 
 
-# Begun first, so that two workers end at about the same time: each of these files takes minutes.
+# Begun first and in this order, so that two workers end at about the same time: the longest of all first.
 LONGEST = (
     "test_end_to_end.py",
     "test_demo.py",
@@ -32,7 +32,8 @@ LONGEST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    turn = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -50,9 +51,11 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture(autouse=True)
 def _no_setting_of_the_machine_leaks_in(monkeypatch):
-    """A developer's own SMI_* variables must not decide what a test sees."""
+    """A developer's own SMI_* variables must not decide what a test sees; what it starts is not traced unasked."""
     for name in [name for name in os.environ if name.startswith("SMI_") and name != "SMI_TESTS_MAY_SKIP"]:
         monkeypatch.delenv(name)
+    for name in TRACED:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -13,14 +13,19 @@ PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = Path(__file__).resolve().parent / "sample"  # a small data set, for what does not need the whole scenario
 
 
+# Set while coverage is measured; a process that has them traces itself.
+TRACED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
+
+
 def environment(*, measured=False, **settings):
     """This process's environment without what a developer has set, and without coverage unless it is asked for.
 
     Tracing doubles the time of a process, nearly all of it spent in other people's code: lines that another process
     has shown to be covered need not be traced again.
     """
-    dropped = ("SMI_", "DAGSTER_") if measured else ("SMI_", "DAGSTER_", "COVERAGE_PROCESS_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)} | settings
+    dropped = ("SMI_", "DAGSTER_", *TRACED)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return kept | (TRACED if measured else {}) | settings
 
 
 def command(*arguments):

@@ -124,10 +124,12 @@ def test_no_page_asks_for_anything_from_elsewhere(whole):
 
 def test_status_and_export_tell_what_the_lake_has(whole):
     path = whole
-    shown = smi("--lake", path, "status", COLUMNS="200").stdout
+    shown = smi("--lake", path, "status", measured=True, COLUMNS="200").stdout
     assert "2025-04" in shown
     assert "final 10/10" in shown or "final 9/9" in shown
-    exported = smi("--lake", path, "export", "index.composite", "--month", "2025-05", "--format", "json").stdout
+    exported = smi(
+        "--lake", path, "export", "index.composite", "--month", "2025-05", "--format", "json", measured=True
+    ).stdout
     assert (
         len(json.loads(exported)) == rows(path, "select count(*) from index.composite where month = '2025-05-01'")[0][0]
     )
