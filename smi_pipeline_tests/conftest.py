@@ -1,8 +1,12 @@
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from smi import TRACED, environment
 
 from smi_pipeline.lake.connection import Lake
 
@@ -15,10 +19,11 @@ SHARED = PROJECT.parent / "shared"
 
 collect_ignore = ["conformance"]  # runs in an environment of its own: make conformance
 
-# Begun first, so that two workers end at about the same time: each of these files takes minutes.
+# Begun first and in this order, so that two workers end at about the same time: the longest of all first.
 LONGEST = (
     "test_end_to_end.py",
     "test_demo.py",
+    "test_interruptions.py",
     "test_real_posts.py",
     "test_dagster_dev.py",
     "test_scenario_rankings.py",
@@ -28,7 +33,8 @@ LONGEST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    turn = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -46,9 +52,11 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture(autouse=True)
 def _no_setting_of_the_machine_leaks_in(monkeypatch):
-    """A developer's own SMI_* variables must not decide what a test sees."""
+    """A developer's own SMI_* variables must not decide what a test sees; what it starts is not traced unasked."""
     for name in [name for name in os.environ if name.startswith("SMI_") and name != "SMI_TESTS_MAY_SKIP"]:
         monkeypatch.delenv(name)
+    for name in TRACED:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -61,3 +69,17 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("../shared is not there: recorded answers and real posts are read in place, never shipped")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def scenario(tmp_path_factory):
+    """The bundled scenario as a directory, written once for all workers; tests only read it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "scenario"
+    with (base / "scenario.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():  # it takes its place once it is whole
+            command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder]
+            subprocess.run(command, check=True, env=environment(measured=True), cwd=PROJECT)
+    return folder

@@ -4,26 +4,39 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from smi_pipeline.lake.connection import Lake
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = Path(__file__).resolve().parent / "sample"  # a small data set, for what does not need the whole scenario
 
 
-def environment(**settings):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMI_", "DAGSTER_"))}
-    return kept | settings
+# Set while coverage is measured; a process that has them traces itself.
+TRACED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
+
+
+def environment(*, measured=False, **settings):
+    """This process's environment without what a developer has set, and without coverage unless it is asked for.
+
+    Tracing doubles the time of a process, nearly all of it spent in other people's code: lines that another process
+    has shown to be covered need not be traced again.
+    """
+    dropped = ("SMI_", "DAGSTER_", *TRACED)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return kept | (TRACED if measured else {}) | settings
 
 
 def command(*arguments):
     return [sys.executable, "-m", "smi_pipeline.cli", *map(str, arguments)]
 
 
-def smi(*arguments, check=False, **settings):
+def smi(*arguments, check=False, measured=False, **settings):
     """Run `smi` to its end; settings are SMI_* variables."""
     return subprocess.run(
         command(*arguments),
-        env=environment(**settings),
+        env=environment(measured=measured, **settings),
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -32,7 +45,7 @@ def smi(*arguments, check=False, **settings):
     )
 
 
-def smi_each(commands, **settings):
+def smi_each(commands, *, measured=False, **settings):
     """Run several commands one after the other in one process, which loads the project once; give its standard error."""
     program = (
         "import sys, json\n"
@@ -47,10 +60,22 @@ def smi_each(commands, **settings):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, json.dumps([[str(a) for a in arguments] for arguments in commands])],
-        env=environment(**settings),
+        env=environment(measured=measured, **settings),
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def rows(path, sql):
+    with Lake.of(path).read() as cursor:
+        return cursor.execute(sql).fetchall()
+
+
+def until(ready, seconds=120):
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

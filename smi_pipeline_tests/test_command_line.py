@@ -1,10 +1,14 @@
 """The mistakes a tired person makes: each ends in a clear line, the documented exit code, and nothing half-written."""
 
+import functools
 import shutil
 import socket
 
 import pytest
-from smi import PROJECT, SAMPLE, smi
+from smi import PROJECT, SAMPLE
+from smi import smi as untraced
+
+smi = functools.partial(untraced, measured=True)
 
 
 def lines(done):
@@ -57,13 +61,13 @@ def test_a_backfill_that_ends_before_it_begins_is_wrong_usage(tmp_path):
     assert "before it begins" in done.stderr
 
 
-def test_a_port_in_use_is_said_with_its_remedy():
+def test_a_port_in_use_is_said_with_its_remedy(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for arguments in (("sandbox", "serve", "--port", port), ("dev", "--port", port)):
-            done = smi(*arguments)
+        for arguments in (("sandbox", "serve"), ("dev",)):
+            done = smi(*arguments, "--dataset", SAMPLE, "--port", port, "--lake", tmp_path / "lake")
             assert done.returncode == 1, arguments
             assert str(port) in done.stderr
             assert "--port" in done.stderr

@@ -11,9 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from smi import PROJECT, command, environment, smi
-
-from smi_pipeline.lake.connection import Lake
+from smi import PROJECT, command, environment, rows, smi
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +31,6 @@ def edition(demo):
 @pytest.fixture(scope="module")
 def told(edition):
     return json.loads((edition / "report.json").read_text(encoding="utf-8"))
-
-
-def rows(path, sql):
-    with Lake.of(path).read() as cursor:
-        return cursor.execute(sql).fetchall()
 
 
 def test_the_demo_prints_the_published_ranking_the_report_and_what_to_do_next(demo, shared):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def write_archive(reports: Path) -> Path:
     A folder that is not a month or has no report.json is passed over: it is an edition in the making, or not ours.
     """
     editions = [edition for folder in sorted(reports.glob("????-??"), reverse=True) if (edition := _edition(folder))]
-    faces = typeface.page_css(_page(editions, faces=""))
+    faces = typeface.page_css(html.unescape(_page(editions, faces="")))
     aside = reports / f".{NAME}.{os.getpid()}"
     aside.write_text(_page(editions, faces=faces), encoding="utf-8")
     return aside.replace(reports / NAME)

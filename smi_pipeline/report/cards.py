@@ -6,6 +6,7 @@ the title, across every row and below them: no way of cutting the picture leaves
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -87,7 +88,7 @@ def cards(context: ReportContext, language: Language) -> dict[str, Card]:
     names = (COMPOSITE, *(section.platform for section in context.sections))
     told = {name: _blanks(context, name, language) for name in names}
     bare = {name: _template().render(blanks, face="") for name, blanks in told.items()}
-    face = Markup(typeface.page_css("".join(bare.values())))  # noqa: S704  our own rules
+    face = Markup(typeface.page_css(html.unescape("".join(bare.values()))))  # noqa: S704  our own rules
     return {name: Card(_template().render(blanks, face=face), bare[name]) for name, blanks in told.items()}
 
 

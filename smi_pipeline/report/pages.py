@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -49,7 +50,7 @@ def page(context: ReportContext, language: Language) -> str:
     Everything that is not a template is escaped on its way in; a blank nobody filled is an error, not an empty place.
     """
     drawn = _rendered(context, language, faces="")
-    return _rendered(context, language, faces=typeface.page_css(drawn))
+    return _rendered(context, language, faces=typeface.page_css(html.unescape(drawn)))
 
 
 def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:

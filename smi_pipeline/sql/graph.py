@@ -82,7 +82,8 @@ class Graph:
             ProjectError: sqlglot cannot follow a column to the relation it comes from.
         """
         try:
-            roots = lineage(None, model.tree(), schema={}, dialect=DIALECT)
+            # the tree is this call's own, and what each node selects is never read: copying both costs most of the time
+            roots = lineage(None, model.tree(), schema={}, dialect=DIALECT, trim_selects=False, copy=False)
         except SqlglotError as error:
             reason = " ".join(str(error).split())
             raise ProjectError(f"{model.relation}: no lineage ({reason}); name each column's table") from error

@@ -11,6 +11,7 @@ import pytest
 
 from smi_pipeline.index.method import load_method
 from smi_pipeline.months import Month
+from smi_pipeline.report import typeface
 from smi_pipeline.report.inputs import ReportInput
 
 MONTH = date(2025, 5, 1)
@@ -240,3 +241,10 @@ def rank_row() -> Callable[..., dict[str, Any]]:
 def posts_frame() -> Callable[..., pl.DataFrame]:
     """marts.top_posts of one post with some of its fields replaced."""
     return lambda **fields: pl.DataFrame([post(**fields)], schema=POST)
+
+
+@pytest.fixture
+def light_font(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages and cards with the glyphs of one word: their own take seconds to cut, and most claims are not about them."""
+    faces = typeface.page_css("SMI")
+    monkeypatch.setattr(typeface, "page_css", lambda _: faces)

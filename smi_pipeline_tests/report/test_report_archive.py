@@ -3,9 +3,13 @@
 import json
 import re
 
+import pytest
+
 from smi_pipeline.report.archive import write_archive
 from smi_pipeline.report.context import report
 from smi_pipeline.report.files import write_report
+
+pytestmark = pytest.mark.usefixtures("light_font")
 
 
 def test_every_edition_is_listed_newest_first_with_its_leaders_and_status(given, tmp_path):

@@ -15,6 +15,8 @@ from smi_pipeline.report.palette import LIGHT
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>alert(1)</script>&"'
 
+pytestmark = pytest.mark.usefixtures("light_font")
+
 
 def made(context, index="composite", language="zh"):
     return ET.fromstring(cards(context, language)[index].svg)

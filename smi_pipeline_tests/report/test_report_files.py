@@ -1,19 +1,24 @@
 """An edition on disk: whole, the same bytes again, and readable by machines."""
 
+import base64
 import csv
 import hashlib
+import html
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from fontTools.ttLib import TTFont
+from smi import environment
 
 from smi_pipeline.report.context import report
-from smi_pipeline.report.files import EditionError, contents, write_report
+from smi_pipeline.report.files import EditionError, contents, rankings_csv, write_report
 
 INDICES = ("composite", "facebook", "x", "instagram", "youtube", "tiktok")
 CARDS = [
@@ -64,13 +69,7 @@ def test_another_process_gives_the_same_bytes(given, seed):
     here = hashlib.sha256(b"".join(contents(report(given())).values())).hexdigest()
     elsewhere = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(Path(__file__).with_name("conftest.py"))],
-        env={
-            **os.environ,
-            "PYTHONHASHSEED": seed,
-            "TZ": "America/New_York",
-            "LC_ALL": "C",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        },
+        env=environment(PYTHONHASHSEED=seed, TZ="America/New_York", LC_ALL="C", PYTHONPATH=os.pathsep.join(sys.path)),
         capture_output=True,
         text=True,
         check=True,
@@ -143,11 +142,25 @@ def test_the_csv_gives_every_ranking_row_back(given):
 def test_the_machine_csv_leaves_values_untouched(given):
     formula = '=HYPERLINK("x"),\n"quoted"'
     odd = given().rankings.with_columns(name_en=pl.lit(formula), score=pl.lit(0.1 + 0.2))
-    [first, *_] = csv.DictReader(
-        io.StringIO(contents(report(given(rankings=odd)))["rankings.csv"].decode(), newline="")
-    )
+    [first, *_] = csv.DictReader(io.StringIO(rankings_csv(report(given(rankings=odd))), newline=""))
     assert first["name_en"] == formula
     assert float(first["score"]) == 0.1 + 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("index.html", r"<main.*</main>"),
+        ("index.en.html", r"<main.*</main>"),
+        ("cards/composite.zh.svg", r"</style>.*"),
+    ],
+)
+def test_a_page_and_a_card_bring_the_glyphs_of_what_they_show(given, name, shown):
+    text = contents(report(given()))[name].decode()
+    words = re.sub(r"<[^>]*>", "", re.search(shown, text, re.DOTALL).group())
+    for font in re.findall(r"base64,([A-Za-z0-9+/=]+)", text):
+        glyphs = TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()
+        assert {c for c in html.unescape(words) if not c.isspace()} <= {chr(code) for code in glyphs}
 
 
 def test_the_json_has_the_content_unrounded_with_sorted_keys(given):

@@ -16,6 +16,8 @@ LANGUAGES = ("zh", "en")
 VOID = {"meta", "input", "col", "rect", "br"}
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'\u202e{{ 7*7 }}"
 
+pytestmark = pytest.mark.usefixtures("light_font")
+
 
 class Page(HTMLParser):
     """Every start tag with its attributes, and the text of each element by its path."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import gb2260
 import pytest
+from smi import PROJECT, environment
 
 from smi_pipeline.registry.load import read_registry
 from smi_pipeline.sandbox import identity
@@ -34,18 +34,9 @@ def digests(folder):
     }
 
 
-def write(folder, **environment):
-    subprocess.run(
-        [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder],
-        check=True,
-        env={name: value for name, value in os.environ.items() if name not in {"TZ", "PYTHONHASHSEED"}} | environment,
-    )
-    return folder
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("scenario") / "whole")
+def folder(scenario):
+    return scenario
 
 
 @pytest.fixture(scope="module")
@@ -115,18 +106,24 @@ def test_ids_stay_as_they_are_on_the_wire_and_no_two_are_alike(dataset):
     assert 70_000 <= len(dataset.posts) <= 76_000
 
 
-def test_another_process_zone_and_hash_seed_write_the_same_bytes(folder, tmp_path):
-    again = write(tmp_path / "again", TZ="Pacific/Apia", PYTHONHASHSEED="7")
+@pytest.fixture(scope="module")
+def again(tmp_path_factory):
+    """The scenario written over an older one, by a process with another zone and hash seed."""
+    again = tmp_path_factory.mktemp("again") / "scenario"
+    again.mkdir()
+    (again / "stale.csv").write_text("old")
+    command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", again]
+    subprocess.run(command, check=True, env=environment(TZ="Pacific/Apia", PYTHONHASHSEED="7"), cwd=PROJECT)
+    return again
+
+
+def test_another_process_zone_and_hash_seed_write_the_same_bytes(folder, again):
     assert digests(again) == digests(folder)
 
 
-def test_writing_over_an_older_scenario_leaves_nothing_of_it(tmp_path):
-    old = tmp_path / "scenario"
-    old.mkdir()
-    (old / "stale.csv").write_text("old")
-    write(old)
-    assert not (old / "stale.csv").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["scenario"]
+def test_writing_over_an_older_scenario_leaves_nothing_of_it(again):
+    assert not (again / "stale.csv").exists()
+    assert [path.name for path in again.parent.iterdir()] == ["scenario"]
 
 
 def test_posts_are_about_their_city_and_seldom_alike(dataset):

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 import yaml
+from smi import PROJECT, environment
 
 from smi_pipeline.index.edition import edition
 from smi_pipeline.index.method import load_method
@@ -139,14 +140,14 @@ class Computed:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def written(tmp_path_factory, scenario):
     """The directory of each seed, written once by its own process."""
-    folder, done = tmp_path_factory.mktemp("scenario"), {}
+    folder, done = tmp_path_factory.mktemp("scenario"), {2025: Computed(scenario)}
 
     def of(seed: int) -> Computed:
         if seed not in done:
             command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder / str(seed), "--seed", str(seed)]
-            subprocess.run(command, check=True)
+            subprocess.run(command, check=True, env=environment(), cwd=PROJECT)
             done[seed] = Computed(folder / str(seed))
         return done[seed]
 

@@ -342,7 +342,9 @@ def _nearest(score: Callable[[Numbers], Numbers], aim: Numbers, low: Numbers, hi
     for _ in range(_BISECTIONS):
         middle = np.floor((below + above) / 2)
         less = score(middle) < aim
-        below, above = np.where(less, middle, below), np.where(less, above, middle)
+        before, below, above = (below, above), np.where(less, middle, below), np.where(less, above, middle)
+        if np.array_equal(before, (below, above)):  # nothing is left between them anywhere
+            break
     nearer = np.abs(score(below) - aim) < np.abs(score(above) - aim)
     return np.where(nearer, below, above)
 

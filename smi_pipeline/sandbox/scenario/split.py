@@ -71,6 +71,7 @@ class _Month:
         self._one = one
         year, month = (int(part) for part in one.month.split("-"))
         self._year, self._month = year, month
+        self._provisional_cut = datetime(year + month // 12, month % 12 + 1, 3, 6, tzinfo=SHANGHAI)
         key = [seed, 2, year * 100 + month, PLATFORMS.index(one.platform), int(one.city_id)]
         self._random = np.random.default_rng(np.random.SeedSequence(key))
         self._cases = cases().posts.get((one.month, one.platform, one.city_id), ())
@@ -173,8 +174,7 @@ class _Month:
         return Counts(interactions - comments - (shares or 0), comments, shares, views)
 
     def _early(self, at: datetime, counts: Counts) -> Counts | None:
-        following = datetime(self._year + self._month // 12, self._month % 12 + 1, 3, 6, tzinfo=SHANGHAI)
-        age = following - at
+        age = self._provisional_cut - at
         if age > _YOUNG:
             return None
         part = 1 - 0.22 * float(np.exp(-age / timedelta(days=4))) * float(self._random.uniform(0.4, 1))

@@ -225,7 +225,7 @@ def _permalink(platform: Platform | str, handle: str, post_id: str) -> str:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def _table(folder: Path, name: str, rows: Iterable[_Row]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from smi_pipeline.sandbox.dataset import Kind
 from smi_pipeline.sandbox.scenario.split import SHANGHAI, PostFigures
 
 _HERE = Path(__file__).parent
@@ -41,8 +42,7 @@ class CityNames:
     @property
     def tag(self) -> str:
         """Its hashtag, like #XiAn."""
-        parts = re.findall(r"[A-Za-z]+", re.sub(r"\(.*\)", "", self.english))
-        return "#" + "".join(part[:1].upper() + part[1:] for part in parts)
+        return _tag(self.english)
 
 
 def text(post: PostFigures, city: CityNames, handle: str, seed: int) -> str:
@@ -53,7 +53,7 @@ def text(post: PostFigures, city: CityNames, handle: str, seed: int) -> str:
     said = _sentences()
     place = draw.choice(places()[city.city_id])
     blanks = {
-        "city": re.sub(r" \(.*\)", "", city.english),
+        "city": _plain(city.english),
         "city_zh": city.chinese,
         "place": place.english,
         "place_zh": place.chinese,
@@ -62,7 +62,7 @@ def text(post: PostFigures, city: CityNames, handle: str, seed: int) -> str:
     if draw.random() < _IN_ANOTHER_LANGUAGE:
         body = draw.choice(said["others"])
     else:
-        body = draw.choice([*said["openings"].get(post.kind, ()), *_general(post, said)])
+        body = draw.choice(_openings(post.kind))
         if draw.random() < _WITH_SEASON:
             month = post.created_at.astimezone(SHANGHAI).month
             body += " " + draw.choice(said["seasons"][_SEASONS[month % 12 // 3]])
@@ -86,6 +86,17 @@ def edited(words: str, seed: int) -> str:
 
 
 @cache
+def _tag(english: str) -> str:
+    parts = re.findall(r"[A-Za-z]+", re.sub(r"\(.*\)", "", english))
+    return "#" + "".join(part[:1].upper() + part[1:] for part in parts)
+
+
+@cache
+def _plain(english: str) -> str:
+    return re.sub(r" \(.*\)", "", english)
+
+
+@cache
 def places() -> dict[str, list[Place]]:
     """The places of each city."""
     told: dict[str, list[Place]] = {}
@@ -95,10 +106,11 @@ def places() -> dict[str, list[Place]]:
     return told
 
 
-def _general(post: PostFigures, said: dict[str, Any]) -> list[str]:
-    """The sentences for any post, which a question or a link is not mixed with."""
-    general: list[str] = [] if post.kind in {"link", "text"} else said["openings"]["any"]
-    return general
+@cache
+def _openings(kind: Kind) -> list[str]:
+    """The sentences of a kind and those for any post, which a question or a link is not mixed with."""
+    openings: dict[str, list[str]] = _sentences()["openings"]
+    return [*openings.get(kind, ()), *([] if kind in {"link", "text"} else openings["any"])]
 
 
 @cache
