@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from smi import PROJECT, SAMPLE, smi_each
 from typer.main import get_command
 
@@ -10,6 +11,19 @@ from smi_pipeline.cli import app
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.registry.load import read_registry
 from smi_pipeline.registry.models import PLATFORMS, Account, City
+from smi_pipeline.sandbox.plan import (
+    ACTIONS,
+    ENDPOINTS,
+    FacebookBehaviour,
+    GraphLimits,
+    InstagramBehaviour,
+    TikTokBehaviour,
+    TikTokLimits,
+    XBehaviour,
+    XLimits,
+    YouTubeLimits,
+    parse_plan,
+)
 from smi_pipeline.settings import Settings
 
 DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("dbt_like_sql/*.md")]
@@ -88,3 +102,17 @@ def test_every_column_users_query_is_explained(columns):
         if table == "metrics.city_platform_month":
             described += sections["metrics.account_month"]
         assert re.search(rf"\b{column}\b", described), f"{table}.{column}"
+
+
+def test_the_sandboxs_fault_file_is_described_whole():
+    written = text("docs/sandbox.md")
+    words = [*ACTIONS, *(name for names in ENDPOINTS.values() for name in names)]
+    for model in (XLimits, YouTubeLimits, TikTokLimits, GraphLimits):
+        words += model.model_fields
+    for model in (XBehaviour, FacebookBehaviour, InstagramBehaviour, TikTokBehaviour):
+        words += model.model_fields
+    assert [word for word in words if not re.search(rf"\b{word}\b", written)] == []
+    named = {match for match in re.findall(r"do: (\w+)", written)}
+    assert named <= set(ACTIONS)
+    example = re.search(r"```yaml\n(.*?)```", written, re.DOTALL)
+    parse_plan(yaml.safe_load(example[1]), "docs/sandbox.md")

@@ -241,6 +241,6 @@ def test_each_file_runs_in_a_plain_duckdb_shell_on_the_lake(staged, into, graph)
         found[model.name] = len(shell.fetchall())
     shell.close()
     assert {name: number for name, number in found.items() if number} == {
-        "stg_collections": 1, "stg_x_posts": 2, "stg_posts": 2, "stg_account_outcomes": 2, "int_account_month_posts": 1, "int_account_rejects": 2,
+        "stg_collections": 1, "stg_x_posts": 2, "stg_posts": 2, "stg_account_outcomes": 2, "stg_readings": 2, "stg_sightings": 2, "int_account_month_posts": 1, "int_account_rejects": 2,
         "rankings": 2, "movers": 1, "top_posts": 2, "hashtags": 1, "coverage": 5,
     }  # fmt: skip
