@@ -112,7 +112,7 @@ def test_the_sandboxs_fault_file_is_described_whole():
     for model in (XBehaviour, FacebookBehaviour, InstagramBehaviour, TikTokBehaviour):
         words += model.model_fields
     assert [word for word in words if not re.search(rf"\b{word}\b", written)] == []
-    named = {match for match in re.findall(r"do: (\w+)", written)}
+    named = set(re.findall(r"do: (\w+)", written))
     assert named <= set(ACTIONS)
     example = re.search(r"```yaml\n(.*?)```", written, re.DOTALL)
     parse_plan(yaml.safe_load(example[1]), "docs/sandbox.md")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from typing import Any
 
 from smi_pipeline.sandbox.plan import Behaviours, Limits
 
-CREDENTIAL = "sandbox"  # accepted wherever a platform wants a key, a token, a secret or the asking account's id
+# Accepted wherever a platform wants a key, a token, a secret or the asking account's id.
+CREDENTIAL = os.environ.get("SANDBOX_CREDENTIAL", "sandbox")
 
 
 @dataclass(frozen=True, slots=True)
