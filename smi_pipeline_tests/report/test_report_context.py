@@ -114,9 +114,7 @@ def test_without_figures_or_a_month_before_only_the_first_place_is_told(given):
 
 def test_why_tiktok_is_left_out_comes_from_the_coverage_rule(given):
     absences = report(given()).sentences["zh"].absences
-    assert absences == {
-        "tiktok": "TikTok不计入综合指数：12个监测城市中2个设有账号，覆盖率16.7%，低于30%的进入标准。"
-    }
+    assert absences == {"tiktok": "TikTok不计入综合指数：12个监测城市中2个设有账号，覆盖率16.7%，低于30%的进入标准。"}
 
 
 def test_an_eligible_tiktok_is_not_called_left_out(given):
