@@ -32,8 +32,9 @@ INDEX_TABLES = ("indicator_score", "platform_index", "platform_weight", "composi
 def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """The months whose metrics a run of `months` makes.
 
-    The month before is added where it is collected but not derived, since ranks change against it; the month after
-    where it is derived already, since its follower growth begins at this month's end.
+    The month before is added where it is collected but not derived, since ranks change against it, and the one before
+    that, whose figures may stand in there; the month after where it is derived already, since its follower growth
+    begins at this month's end.
     """
     wanted = set(months)
     with lake.read() as cursor:
@@ -42,8 +43,8 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
         ).fetchall()
         collected = {Month(first) for (first,) in rows}
         for month in months:
-            if month.previous in collected and not has_month(cursor, ACCOUNT_MONTH, month.previous.first):
-                wanted.add(month.previous)
+            before = (month.previous, month.plus(-2))
+            wanted.update(m for m in before if m in collected and not has_month(cursor, ACCOUNT_MONTH, m.first))
             if month.next in collected and has_month(cursor, ACCOUNT_MONTH, month.next.first):
                 wanted.add(month.next)
     return sorted(wanted)
@@ -52,15 +53,18 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
 def with_account_months(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """`months` and those neighbours that have account rows: a city's month is made anew with its accounts'."""
     with lake.read() as cursor:
-        beside = {near for month in months for near in (month.previous, month.next)}
+        beside = {near for month in months for near in (month.plus(-2), month.previous, month.next)}
         return sorted({*months, *(near for near in beside if has_month(cursor, ACCOUNT_MONTH, near.first))})
 
 
 def with_followers(lake: Lake, months: Sequence[Month], table: str) -> list[Month]:
-    """`months`, and the month after each where `table` holds it already: its changes are counted against this one."""
+    """`months`, and the two after each where `table` holds them already.
+
+    Their changes are counted against this one; the second one's month before may rest on figures carried from it.
+    """
+    after = {month.plus(later) for month in months for later in (1, 2)}
     with lake.read() as cursor:
-        after = {month.next for month in months if has_month(cursor, table, month.next.first)}
-    return sorted({*months, *after})
+        return sorted({*months, *(month for month in after if has_month(cursor, table, month.first))})
 
 
 def derive_account_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
@@ -109,11 +113,11 @@ def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced
             method=inputs.method,
             cities=inputs.cities,
             accounts=inputs.accounts,
-            metrics=_months(lake, CITY_PLATFORM_MONTH, [month.previous, month]),
+            metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
             weight_inputs=inputs.weight_inputs,
             experts=inputs.experts(month),
             experts_previous=inputs.experts(month.previous),
-            experts_earlier=[inputs.experts(month.previous.previous), inputs.experts(month.previous.previous.previous)],
+            experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
             cut=_least_cut(lake, month),
             cut_previous=_least_cut(lake, month.previous),
         )

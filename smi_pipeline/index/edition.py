@@ -108,7 +108,8 @@ def edition(
         method: every parameter.
         cities: the registry's: city_id, valid_from, valid_to.
         accounts: the registry's: city_id, platform, in_index, valid_from, valid_to.
-        metrics: metrics.city_platform_month of the month and, for the changes, of the month before where there is one.
+        metrics: metrics.city_platform_month of the month, of the month before where there is one, for the changes, and
+            of the one before that, whose figures may stand in for gaps of the latter.
         weight_inputs: dated inputs of the platform weights (see `platform_weights`).
         experts: rater, city_id, criterion, score of the month; None without a file.
         experts_previous: the same of the month before.

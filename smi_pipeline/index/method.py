@@ -102,6 +102,7 @@ class MissingRule(_Reasoned):
 
     suspended_above: Share
     partial_from: Share
+    carry_months: int = Field(ge=0, le=1)
     ranked_from: Share
 
 

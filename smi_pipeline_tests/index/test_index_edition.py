@@ -148,9 +148,9 @@ def test_a_city_without_a_rating_is_not_ranked_in_a_final_month(world, ratings):
     assert (got["score"], got["rank"], got["flags"]) == (None, None, ["no_expert_score"])
     earlier = ratings({"c20": 8}, raters=2)
     got = city(world.edition(MAY, experts=rated, experts_previous=earlier).composite, "c20")
-    assert (got["rank"], got["flags"], got["raters"]) == (1, ["carried"], 2)
+    assert (got["rank"], got["flags"], got["raters"]) == (1, ["expert_carried"], 2)
     got = city(world.edition(MAY, experts=rated, experts_previous=None, experts_earlier=[earlier]).composite, "c20")
-    assert (got["rank"], got["flags"]) == (1, ["carried"])
+    assert (got["rank"], got["flags"]) == (1, ["expert_carried"])
 
 
 def test_a_city_with_two_raters_is_flagged(world, ratings):
