@@ -14,7 +14,8 @@ import polars as pl
 
 from smi_pipeline.defs.inputs import Inputs
 from smi_pipeline.defs.partitions import ZONE
-from smi_pipeline.index.edition import edition
+from smi_pipeline.index.edition import Edition, edition
+from smi_pipeline.index.method import Method
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import Replaced, has_month, replace_month
@@ -93,7 +94,7 @@ def derive_account_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
             accounts=inputs.accounts,
             month=month,
             zone=ZONE,
-            include_reposts=inputs.method.include_reposts,
+            include_reposts=inputs.method_of(month).include_reposts,
         )
         return replace_month(lake, ACCOUNT_MONTH, month.first, rows)
 
@@ -108,23 +109,31 @@ def derive_city_platform_month(lake: Lake, month: Month, inputs: Inputs) -> Repl
 def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced]:
     """All tables of the index for one month, and the registry as it was valid in it; by table name."""
     with lake.lock("index"):
-        scored = edition(
-            month=month,
-            method=inputs.method,
-            cities=inputs.cities,
-            accounts=inputs.accounts,
-            metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
-            weight_inputs=inputs.weight_inputs,
-            experts=inputs.experts(month),
-            experts_previous=inputs.experts(month.previous),
-            experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
-            cut=_least_cut(lake, month),
-            cut_previous=_least_cut(lake, month.previous),
-        )
+        scored = score_month(lake, month, inputs, inputs.method_of(month))
         tables = {name: cast("pl.DataFrame", getattr(scored, name)) for name in INDEX_TABLES}
         for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
             tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
         return {name: replace_month(lake, f"index.{name}", month.first, frame) for name, frame in tables.items()}
+
+
+def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edition:
+    """The index of a month under a method, from the lake's metrics; stores nothing.
+
+    The month before is scored under the same method, so that a change of rank is never one of the method.
+    """
+    return edition(
+        month=month,
+        method=method,
+        cities=inputs.cities,
+        accounts=inputs.accounts,
+        metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
+        weight_inputs=inputs.weight_inputs,
+        experts=inputs.experts(month),
+        experts_previous=inputs.experts(month.previous),
+        experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
+        cut=_least_cut(lake, month),
+        cut_previous=_least_cut(lake, month.previous),
+    )
 
 
 def _least_cut(lake: Lake, month: Month) -> Cut:

@@ -47,7 +47,8 @@ select max(snapshot_id) from (
     -- figures near a border of either month, which growth is reckoned from
     or cut = 'snapshot' and day between $previous::date - 4 and last_day($month::date) + 4
     union all
-    select max(snapshot_id) from raw.input_file where month is null or month between $experts and $month
+    select max(snapshot_id) from raw.input_file
+    where (month is null or month between $experts and $month) and (kind <> 'method' or name = $method)
 )
 """
 
@@ -69,6 +70,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
             "previous": month.previous.first,
             "carried": month.plus(-2).first,
             "experts": month.plus(-3).first,
+            "method": inputs.versions.of(month),
         }
         row = cursor.execute(_INPUT_SNAPSHOTS, span).fetchone()
     if frames["composite"].is_empty():
@@ -77,7 +79,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         month=month,
         zone=ZONE,
         status=frames["composite"]["status"][0],
-        method=inputs.method,
+        method=inputs.method_of(month),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

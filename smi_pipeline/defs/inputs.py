@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from smi_pipeline.index.method import Method, method_text, parse_method
+from smi_pipeline.index.versions import Versions, bundled_months
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
     InputFile,
@@ -37,11 +38,16 @@ from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
 
 @dataclass(frozen=True)
 class Inputs:
-    """Registry, method and the other input files as the lake has them now."""
+    """Registry, methods and the other input files as the lake has them now."""
 
     registry: Registry
-    method: Method
+    versions: Versions
     stored: StoredInputs
+
+    def method_of(self, month: Month) -> Method:
+        """The method a month is computed with, from the text the lake has of it."""
+        kept = self.stored.need("method", name=self.versions.of(month))
+        return parse_method(kept.text, name=kept.name)
 
     @property
     def cities(self) -> pl.DataFrame:
@@ -72,7 +78,7 @@ class Inputs:
 
 
 def current_inputs(lake: Lake, settings: Settings) -> Inputs:
-    """Store what changed in the registry folder, the method file and the inbox, and give the stored inputs back.
+    """Store what changed in the registry folder, the methods and the inbox, and give the stored inputs back.
 
     Raises:
         RegistryError, MethodError: a file is not usable; nothing is stored then.
@@ -80,11 +86,35 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
     scores = _inbox(lake)
     for file in stored_inputs(lake).changed(scores):  # those stored as they are were read when they came
         parse_rows(file.text, file.name, ExpertScore)
-    method = InputFile("method", settings.method, method_text(settings.method))
-    parse_method(method.text, name=method.name)
-    stored = store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
-    cities, accounts, kept = (stored.need(kind) for kind in ("cities", "accounts", "method"))
-    return Inputs(parse_registry(cities.text, accounts.text), parse_method(kept.text, name=kept.name), stored)
+    versions = method_versions(settings)
+    methods = [InputFile("method", name, method_text(name)) for name in versions.names]
+    for method in methods:
+        parse_method(method.text, name=method.name)
+    stored = store_inputs(lake, [*_registry_files(lake, settings), *methods, *scores], datetime.now(UTC))
+    return _inputs(stored, versions)
+
+
+def kept_inputs(lake: Lake, settings: Settings) -> Inputs:
+    """The inputs the lake has, for whoever only looks: nothing is read elsewhere, nothing stored.
+
+    Raises:
+        LakeError: the lake has none yet.
+    """
+    return _inputs(stored_inputs(lake), method_versions(settings))
+
+
+def method_versions(settings: Settings) -> Versions:
+    """The versions of all months: the project's own, or the one method that is set for all of them.
+
+    Raises:
+        MethodError: the months file or a version in it is not usable.
+    """
+    return bundled_months() if settings.method is None else Versions.always(settings.method)
+
+
+def _inputs(stored: StoredInputs, versions: Versions) -> Inputs:
+    cities, accounts = stored.need("cities"), stored.need("accounts")
+    return Inputs(parse_registry(cities.text, accounts.text), versions, stored)
 
 
 def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
