@@ -176,9 +176,8 @@ class MissingRule(_Reasoned):
 
     suspended_above: Share
     partial_from: Share
-    carry_months: int = Field(ge=0, le=1)
     ranked_from: Share
-    carry_months: int = Field(ge=0)
+    carry_months: int = Field(ge=0, le=1)
     no_account_points: Literal[0]
     no_post_points: Literal[0]
 
@@ -276,6 +275,8 @@ class UncertaintyRule(_Reasoned):
     normalisations: tuple[Normalisation, ...]
     aggregations: tuple[Aggregation, ...]
     geometric_range: tuple[float, float]
+    z_centre: float
+    z_spread: float = Field(gt=0)
     many_accounts: tuple[ManyAccounts, ...]
     missing: tuple[Unobserved, ...]
     expert_bootstrap: bool
