@@ -137,6 +137,26 @@ def _x_bad_value(parameter: str, value: str) -> Answer:
     )
 
 
+def _x_asked_for(ask: Ask) -> list[str]:
+    """The users or posts a request is about, by name or id."""
+    listed = ask.params.get("usernames") or ask.params.get("ids")
+    steps = ask.path.removesuffix("/tweets").removesuffix("/posts").rstrip("/").split("/")
+    return listed.split(",") if listed else [steps[-1]]
+
+
+def _x_not_shown(value: str) -> dict[str, str]:
+    """What stands in the place of a protected account, or of its posts: with 200, as all that concerns one of many."""
+    return {
+        "resource_id": value,
+        "parameter": "id" if value.isdecimal() else "username",
+        "resource_type": "user",
+        "title": "Authorization Error",
+        "value": value,
+        "detail": f"Sorry, you are not authorized to see the user: [{value}].",
+        "type": f"{_PROBLEMS}/not-authorized-for-resource",
+    }
+
+
 def _x(fault: Fault, ask: Ask) -> Answer | None:
     answer: Answer | None = None
     match fault.do:
@@ -149,8 +169,7 @@ def _x(fault: Fault, ask: Ask) -> Answer | None:
         case "token_expired":
             answer = _problem(401, "Unauthorized", "Unauthorized", None)
         case "permission":
-            said = "Sorry, you are not authorized to see this."
-            answer = _problem(403, "Authorization Error", said, "not-authorized-for-resource")
+            answer = Answer({"errors": [_x_not_shown(value) for value in _x_asked_for(ask)]}, HTTPStatus.OK)
         case "transient":
             answer = _problem(503, "Service Unavailable", "Service Unavailable", None)
         case "invalid_cursor":
