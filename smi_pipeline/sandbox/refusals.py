@@ -114,9 +114,9 @@ def _problem(status: int, title: str, detail: str, kind: str | None) -> Answer:
     return Answer(said | {"type": f"{_PROBLEMS}/{kind}" if kind else "about:blank"}, status)
 
 
-def _google(status: int, reason: str, message: str, domain: str = "global", **more: Any) -> Answer:
+def _google(code: int, reason: str, message: str, domain: str = "global", **more: Any) -> Answer:
     one = {"message": message, "domain": domain, "reason": reason}
-    return Answer({"error": {"code": status, "message": message, "errors": [one], **more}}, status)
+    return Answer({"error": {"code": code, "message": message, "errors": [one], **more}}, code)
 
 
 def _tiktok(ask: Ask, status: int, code: str, message: str) -> Answer:
@@ -182,9 +182,23 @@ def _x(fault: Fault, ask: Ask) -> Answer | None:
     return answer
 
 
-def _youtube(fault: Fault, _: Ask) -> Answer | None:
+def _searches_used_up() -> Answer:
+    """The bucket of searches is a quota of Google's own and not of YouTube's: 429, and the reason of a short limit."""
+    said = (
+        "Quota exceeded for quota metric 'Search Queries' and limit 'Search Queries per day' of service "
+        "'youtube.googleapis.com'."
+    )
+    metadata = {"service": "youtube.googleapis.com", "quota_unit": "1/d/{project}"}
+    kind = "type.googleapis.com/google.rpc.ErrorInfo"
+    details = [{"@type": kind, "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}]
+    return _google(429, "rateLimitExceeded", said, status="RESOURCE_EXHAUSTED", details=details)
+
+
+def _youtube(fault: Fault, ask: Ask) -> Answer | None:
     answer: Answer | None = None
     match fault.do:
+        case "quota" if ask.path.rstrip("/").endswith("/search"):
+            answer = _searches_used_up()
         case "quota":
             said = "The request cannot be completed because you have exceeded your <code>quota</code>."
             answer = _google(403, "quotaExceeded", said, "youtube.quota")
