@@ -204,6 +204,9 @@ def _youtube(fault: Fault, ask: Ask) -> Answer | None:
             answer = _google(403, "quotaExceeded", said, "youtube.quota")
         case "token_expired":
             answer = _google(401, "authError", "Invalid Credentials")
+        case "permission" if ask.path.rstrip("/").endswith("/playlistItems"):
+            said = "The request is not properly authorized to retrieve the specified playlist."
+            answer = _google(403, "playlistItemsNotAccessible", said, "youtube.playlistItem")
         case "permission":
             answer = _google(403, "forbidden", "Access forbidden.")
         case "transient":

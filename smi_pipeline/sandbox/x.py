@@ -112,10 +112,10 @@ class X:
             (re.compile(r"/2/users/by"), "users", self._users_by_names),
             (re.compile(r"/2/users/by/username/([^/]+)"), "users", self._user_by_name),
             (re.compile(r"/2/users"), "users", self._users_by_ids),
-            (re.compile(r"/2/users/(\d+)"), "users", self._user_by_id),
+            (re.compile(r"/2/users/([^/]+)"), "users", self._user_by_id),
             (re.compile(r"/2/users/([^/]+)/(?:tweets|posts)"), "timeline", self._timeline),
             (re.compile(r"/2/(?:tweets|posts)"), "posts", self._posts_by_ids),
-            (re.compile(r"/2/(?:tweets|posts)/(\d+)"), "posts", self._post_by_id),
+            (re.compile(r"/2/(?:tweets|posts)/([^/]+)"), "posts", self._post_by_id),
             (re.compile(r"/2/(?:tweets|posts)/search/all"), "search", self._search),
             (re.compile(r"/2/(?:tweets|posts)/counts/all"), "counts", self._counts),
             (re.compile(r"/2/usage/(?:tweets|posts)"), "usage", self._usage),
@@ -180,24 +180,24 @@ class X:
     def _users_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "ids", "user.fields", "expansions", "tweet.fields", "post.fields")
         return self._users(
-            ask, "ids", _listed(ask, "ids", r"\d{1,19}"), lambda user: self._world.by_id("x", user, ask.now)
+            ask, "ids", _listed(ask, "ids", "[0-9]{1,19}"), lambda user: self._world.by_id("x", user, ask.now)
         )
 
     def _users(self, ask: Ask, parameter: str, asked: list[str], find: Callable[[str], Owner | None]) -> dict[str, Any]:
         found = {value: find(value) for value in asked}
         errors = [self._no_user(ask, parameter, value) for value, owner in found.items() if owner is None]
-        owners = [owner for owner in found.values() if owner is not None]
+        owners = list(dict.fromkeys(owner for owner in found.values() if owner is not None))
         data = [_user(owner, ask) for owner in owners]
         return present(data=data or None, includes=_of_users(owners, ask), errors=errors or None)
 
     def _user_by_name(self, ask: Ask, name: str) -> dict[str, Any]:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
-        if not re.fullmatch("[A-Za-z0-9_]{1,15}", name):
-            raise _invalid("username", name, "does not match ^[A-Za-z0-9_]{1,15}$")
+        _matching("username", name, "[A-Za-z0-9_]{1,15}")
         return self._one_user(ask, "username", name, self._world.by_handle("x", name, ask.now))
 
     def _user_by_id(self, ask: Ask, user: str) -> dict[str, Any]:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
+        _matching("id", user, "[0-9]{1,19}")
         return self._one_user(ask, "id", user, self._world.by_id("x", user, ask.now))
 
     def _one_user(self, ask: Ask, parameter: str, value: str, owner: Owner | None) -> dict[str, Any]:
@@ -218,8 +218,7 @@ class X:
             *words("max_results,pagination_token,start_time,end_time,since_id,until_id,exclude,expansions"),
             *words("tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields"),
         )
-        if not re.fullmatch(r"\d{1,19}", user):
-            raise _invalid("id", user, "does not match ^[0-9]{1,19}$")
+        _matching("id", user, "[0-9]{1,19}")
         size = _page_size(ask)
         view = _View(ask)
         owner = self._world.by_id("x", user, ask.now)
@@ -232,7 +231,7 @@ class X:
             ask, *words("ids,expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
         )
         view = _View(ask)
-        found = {post: self._world.item("x", post, ask.now) for post in _listed(ask, "ids", r"\d{1,19}")}
+        found = {post: self._world.item("x", post, ask.now) for post in _listed(ask, "ids", "[0-9]{1,19}")}
         items = [item for item in found.values() if item is not None]
         missing = [_not_found("tweet", "ids", post) for post, item in found.items() if item is None]
         return present(
@@ -245,6 +244,7 @@ class X:
         _known_parameters(
             ask, *words("expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
         )
+        _matching("id", post, "[0-9]{1,19}")
         view = _View(ask)
         item = self._world.item("x", post, ask.now)
         if item is None:
@@ -276,8 +276,10 @@ class X:
         _known_parameters(
             ask,
             *words("query,start_time,end_time,since_id,until_id,granularity,next_token,pagination_token"),
-            "search_count.fields",
+            *words("search_count.fields,post.fields"),
         )
+        newer = "post_count" in _chosen(ask, "search_count.fields", words("end,start,tweet_count,post_count"))
+        word = (_NEWER if newer or "post.fields" in ask.params else _OLDER).word
         [unit] = _chosen(ask, "granularity", list(GRANULARITIES)) or ["hour"]
         step = GRANULARITIES[unit]
         start, end = _span(ask)
@@ -295,10 +297,11 @@ class X:
             until = min(whole + step, last)
             count = bisect_left(times, until) - bisect_left(times, first)
             times_of = {"end": iso(until, milliseconds=True), "start": iso(first, milliseconds=True)}
-            buckets.append({**times_of, "tweet_count": count})
+            buckets.append({**times_of, f"{word}_count": count})
             first = until
         more = tokens.seal_plain(scope, page + 1) if last - timedelta(days=COUNT_DAYS) > start else None
-        return {"data": buckets, "meta": present(total_tweet_count=len(times), next_token=more)}
+        total = {f"total_{word}_count": len(times)}
+        return {"data": buckets, "meta": present(**total, next_token=more)}
 
     def _usage(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "days", "usage.fields")
@@ -306,14 +309,14 @@ class X:
         known = words("cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage")
         wanted = _chosen(ask, "usage.fields", known) or known
         by_day = self._allowances.x_posts_by_day(ask.now, days)
-        usage = [{"date": f"{day}T00:00:00.000Z", "usage": count} for day, count in by_day.items()]
+        usage = [{"date": f"{day}T00:00:00.000Z", "usage": str(count)} for day, count in by_day.items()]
         values: dict[str, Any] = {
             "cap_reset_day": 1,
             "daily_client_app_usage": [{"client_app_id": "1", "usage": usage, "usage_result_count": len(usage)}],
-            "daily_project_usage": {"project_id": 1, "usage": usage},
-            "project_cap": ask.limits.x.posts_a_month,
+            "daily_project_usage": {"project_id": "1", "usage": usage},
+            "project_cap": str(ask.limits.x.posts_a_month),
             "project_id": "1",
-            "project_usage": self._allowances.x_posts(ask.now),
+            "project_usage": str(self._allowances.x_posts(ask.now)),
         }
         return {"data": {name: value for name, value in values.items() if name in wanted}}
 
@@ -490,7 +493,7 @@ def _newest(owner: Owner, now: datetime) -> Item:
 
 def _of_users(owners: list[Owner], ask: Ask) -> dict[str, Any] | None:
     """The newest posts of users, where they are to be expanded; `None` = nothing is."""
-    view = _View(ask, *words("affiliation.user_id"))
+    view = _View(ask, "affiliation", "affiliation.user_id")
     if f"most_recent_{view.vocabulary.word}_id" not in view.expansions:
         return None
     posts = [view.post(_newest(owner, ask.now)) for owner in owners if owner.posts_by(ask.now)]
@@ -545,9 +548,13 @@ def _listed(ask: Ask, parameter: str, form: str) -> list[str]:
             f"list [{len(values)}] is not between 1 and {MAX_IDS}",
         )
     for value in values:
-        if not re.fullmatch(form, value):
-            raise _invalid(parameter, value, f"does not match ^{form}$")
+        _matching(parameter, value, form)
     return list(dict.fromkeys(values))
+
+
+def _matching(parameter: str, value: str, form: str) -> None:
+    if not re.fullmatch(form, value):
+        raise _invalid(parameter, value, f"does not match ^{form}$")
 
 
 def _chosen(ask: Ask, parameter: str, known: list[str]) -> list[str]:
@@ -571,8 +578,8 @@ def _number(ask: Ask, parameter: str, default: str, lowest: int, highest: int) -
 
 def _id(ask: Ask, parameter: str) -> int | None:
     text = ask.params.get(parameter)
-    if text is not None and not re.fullmatch(r"\d{1,19}", text):
-        raise _invalid(parameter, text, "does not match ^[0-9]{1,19}$")
+    if text is not None:
+        _matching(parameter, text, "[0-9]{1,19}")
     return None if text is None else int(text)
 
 

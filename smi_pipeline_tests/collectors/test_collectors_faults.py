@@ -140,6 +140,18 @@ def test_a_permission_refused_for_all_is_asked_for_once(platform, collect, sandb
     assert sandbox.requests()[platform] == 1
 
 
+@pytest.mark.parametrize(("platform", "endpoint"), [("x", "timeline"), ("youtube", "playlistItems")])
+def test_what_may_not_be_seen_of_one_account_concerns_it_alone(platform, endpoint, accounts, collect, sandbox):
+    sandbox.reset_requests()
+    second = accounts[1][platform][1]
+    own = second.account_id.removeprefix("UC")
+    sandbox.set_faults({"faults": [{"platform": platform, "endpoint": endpoint, "match": own, "do": "permission"}]})
+    summary, lake = collect(platform)
+    assert outcomes(lake) == {a.handle: "private" if a is second else "answered" for a in accounts[1][platform]}
+    assert len(ids(lake, platform)) == sum(POSTS) - POSTS[1]
+    assert summary.requests == sandbox.requests()[platform] == summary.least
+
+
 class Jumping(httpx.AsyncBaseTransport):
     """Sends on; before the ninth request three hours pass on the platform's clock."""
 

@@ -148,6 +148,13 @@ def test_missing_users_come_as_errors_beside_the_others(sandbox):
     assert "data" not in sandbox.x("tweets/999").json()
 
 
+def test_a_user_asked_for_twice_is_told_once(sandbox):
+    told = sandbox.x("users/by", usernames="sbx_x,SBX_X,sbx_x,nobody,nobody").json()
+
+    assert [user["id"] for user in told["data"]] == ["42"]
+    assert [error["value"] for error in told["errors"]] == ["nobody"]
+
+
 def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
     [user] = sandbox.x("users/by", usernames="sbx_dotted_name").json()["data"]
 
@@ -175,6 +182,9 @@ def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
         ("users/42/tweets", {"since_id": "x"}),
         ("users/42/tweets", {"tweet__fields": "public_metrics,edit_history_post_ids"}),
         ("users/someone/tweets", {}),
+        ("users/someone", {}),
+        ("tweets/someone", {}),
+        ("users/٤٢/tweets", {}),
         ("tweets", {"ids": "12a"}),
     ],
 )
@@ -288,18 +298,28 @@ def test_counts_of_posts_are_told_by_the_day_and_thirty_one_days_at_a_time(sandb
     assert sandbox.x("tweets/counts/all", query="from:sbx_x", granularity="year").status_code == 400
 
 
+def test_counts_of_posts_are_told_in_the_newer_words_to_whoever_asks_in_them(sandbox):
+    window = {"start_time": "2025-05-01T00:00:00Z", "end_time": "2025-05-02T00:00:00Z", "granularity": "day"}
+    asked = sandbox.x("tweets/counts/all", query="from:sbx_x", search_count__fields="start,end,post_count", **window)
+
+    assert asked.json() == {
+        "data": [{"start": "2025-05-01T00:00:00.000Z", "end": "2025-05-02T00:00:00.000Z", "post_count": 15}],
+        "meta": {"total_post_count": 15},
+    }
+
+
 def test_usage_counts_the_posts_that_were_read(sandbox):
     sandbox.process.set_clock(datetime(2025, 8, 3, tzinfo=UTC))
     sandbox.x("tweets", ids="1003,1004")
     sandbox.x("users/by", usernames="sbx_x")
     told = sandbox.x("usage/tweets", days=2).json()["data"]
 
-    assert (told["project_usage"], told["project_cap"]) == (2, 3_000_000)
+    assert (told["project_usage"], told["project_cap"]) == ("2", "3000000")
     assert told["daily_project_usage"]["usage"] == [
-        {"date": "2025-08-03T00:00:00.000Z", "usage": 2},
-        {"date": "2025-08-02T00:00:00.000Z", "usage": 0},
+        {"date": "2025-08-03T00:00:00.000Z", "usage": "2"},
+        {"date": "2025-08-02T00:00:00.000Z", "usage": "0"},
     ]
-    assert sandbox.x("usage/tweets", usage__fields="project_usage").json() == {"data": {"project_usage": 2}}
+    assert sandbox.x("usage/tweets", usage__fields="project_usage").json() == {"data": {"project_usage": "2"}}
     assert sandbox.x("usage/tweets", days=91).status_code == 400
 
 
