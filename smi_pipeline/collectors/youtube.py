@@ -359,11 +359,12 @@ class _Videos:
                 lambda: self._reader.http.ask(VIDEOS_LIST, "videos", params={"part": str(fields), "id": _ids(batch)}),
                 fields,
             )
+            found = reply.by_key("items", "id")
         except Refusal as refusal:
             for channel, _ in batch:
                 channel.refusal = channel.refusal or refusal
         else:
-            self._add(batch, reply)
+            self._add(batch, found, answered_at(reply))
         for channel, video in batch:
             channel.waiting.pop(video, None)
         # Decided before the first of them is waited for: another batch of the same channel may end meanwhile.
@@ -372,15 +373,14 @@ class _Videos:
             await self._settle(channel)
 
     @staticmethod
-    def _add(batch: list[tuple[_Channel, str]], reply: Reply) -> None:
+    def _add(batch: list[tuple[_Channel, str]], found: dict[str, Any], at: datetime) -> None:
         for channel in {id(channel): channel for channel, _ in batch}.values():
             videos = [video for owner, video in batch if owner is channel]
+            payloads = [{"playlistItem": channel.waiting[v], "video": found[v]} for v in videos if v in found]
+            channel.gone += len(videos) - len(payloads)
             try:
-                found = reply.by_key("items", "id")
-                payloads = [{"playlistItem": channel.waiting[v], "video": found[v]} for v in videos if v in found]
-                channel.gone += len(videos) - len(payloads)
                 records = read(VIDEOS, payloads, "the videos")
-                channel.harvest.add(records, payloads, answered_at(reply))
+                channel.harvest.add(records, payloads, at)
             except Refusal as refusal:
                 channel.refusal = refusal
 
