@@ -152,6 +152,9 @@ class ExpertRule(_Reasoned):
     scale: tuple[float, float]
     raters: int = Field(ge=1)
     release_share: Share
+    alpha_release: float = Field(ge=-1, le=1)
+    alpha_good: float = Field(ge=-1, le=1)
+    sd_rerate: float = Field(gt=0, description="Points of the scale.")
     carry_months: int = Field(ge=0)
     criteria: dict[str, Annotated[float, Field(gt=0)]]
 
@@ -161,6 +164,14 @@ class ExpertRule(_Reasoned):
         if not scale[0] < scale[1]:
             raise ValueError(f"expected the lower end first, got {list(scale)}")
         return scale
+
+    @model_validator(mode="after")
+    def _good_agreement_is_enough_agreement(self) -> Self:
+        if not self.alpha_release <= self.alpha_good:
+            raise ValueError(
+                f"alpha_release: expected at most alpha_good {self.alpha_good:g}, got {self.alpha_release:g}"
+            )
+        return self
 
 
 class RankRule(_Reasoned):
