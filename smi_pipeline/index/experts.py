@@ -78,8 +78,12 @@ def rater_scores(ratings: pl.DataFrame | None, rule: ExpertRule) -> pl.DataFrame
 
 
 def rating_matrix(scores: pl.DataFrame) -> Ratings:
-    """The frame of `rater_scores` as raters by cities, both in their order; NaN where a rater did not rate a city."""
-    wide = scores.pivot("city_id", index="rater", values="score").sort("rater").drop("rater")
+    """The frame of `rater_scores` as raters by cities, both in their order; NaN where a rater did not rate a city.
+
+    To a billionth of a point: the last digits of a weighted mean are no difference between raters.
+    """
+    exact = scores.with_columns(pl.col("score").round(9))
+    wide = exact.pivot("city_id", index="rater", values="score").sort("rater").drop("rater")
     return wide.cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(wide.height, wide.width)
 
 

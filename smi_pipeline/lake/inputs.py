@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.registry.inputs import ExpertScore, WeightInput
+from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
 Kind = Literal["cities", "accounts", "platform_inputs", "method", "expert_scores"]
@@ -88,7 +88,7 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
                 " $5 as text, $6::timestamptz as loaded_at",
                 [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
             )
-    return StoredInputs(lake, stored.files | {(file.kind, file.month): file for file in changed})
+        return _stored(lake, transaction.cursor)
 
 
 def stored_inputs(lake: Lake) -> StoredInputs:
@@ -103,10 +103,15 @@ class StoredInputs:
 
     lake: Lake
     files: dict[tuple[str, date | None], InputFile]
+    vintages: dict[tuple[str, date | None], Vintage]
 
     def find(self, kind: Kind, month: date | None = None) -> InputFile | None:
         """The file of a kind (and month), or null when the lake has none."""
         return self.files.get((kind, month))
+
+    def vintage(self, kind: Kind, month: date | None = None) -> Vintage | None:
+        """Which of the texts ever stored of a kind (and month) that file is, or null when the lake has none."""
+        return self.vintages.get((kind, month))
 
     def changed(self, given: Iterable[InputFile]) -> list[InputFile]:
         """Those of the given files that are not stored so."""
@@ -129,10 +134,15 @@ class StoredInputs:
 
 def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
-        "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
+        "select kind, month, last(name order by loaded_at), last(text order by loaded_at),"
+        " count(*), last(sha256 order by loaded_at), max(loaded_at)"
         " from raw.input_file group by kind, month"
     ).fetchall()
-    return StoredInputs(lake, {(kind, month): InputFile(kind, name, text, month) for kind, month, name, text in rows})
+    return StoredInputs(
+        lake,
+        files={(kind, month): InputFile(kind, name, text, month) for kind, month, name, text, *_ in rows},
+        vintages={(kind, month): Vintage(*which) for kind, month, _, _, *which in rows},
+    )
 
 
 def cities_frame(cities: Iterable[City]) -> pl.DataFrame:
