@@ -27,7 +27,15 @@ from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
 ACCOUNT_MONTH, CITY_PLATFORM_MONTH = "metrics.account_month", "metrics.city_platform_month"
-INDEX_TABLES = ("indicator_score", "platform_index", "platform_weight", "composite", "contribution")
+INDEX_TABLES = (
+    "indicator_score",
+    "platform_index",
+    "platform_weight",
+    "composite",
+    "contribution",
+    "expert_agreement",
+    "expert_city",
+)
 
 
 def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
@@ -129,6 +137,7 @@ def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edi
         metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
         weight_inputs=inputs.weight_inputs,
         experts=inputs.experts(month),
+        experts_vintage=inputs.experts_vintage(month),
         experts_previous=inputs.experts(month.previous),
         experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
         cut=_least_cut(lake, month),

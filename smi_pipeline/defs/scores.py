@@ -21,6 +21,8 @@ _WHAT = {
     "platform_weight": "The month's platform weights, each as a sum of its parts.",
     "composite": "The composite score and ranking.",
     "contribution": "What each indicator adds to a city's score; the parts add up exactly.",
+    "expert_agreement": "How far the month's raters agree, whether their scores are released, and if not, why.",
+    "expert_city": "Each city's expert score, its raters' spread, and whether it must be rated again.",
 }
 # A month looks at its own metrics and those of the two months before (the second may stand in for gaps of the first);
 # not at stored index rows, so months may come in any order.

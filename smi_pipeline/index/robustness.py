@@ -25,7 +25,6 @@ from smi_pipeline.index.engine.uncertainty import mean_rank_shift, rank_spread, 
 from smi_pipeline.index.indicators import Board, PlatformScores, platform_nodes
 from smi_pipeline.index.method import (
     Aggregation,
-    ExpertRule,
     ManyAccounts,
     Method,
     Normalisation,
@@ -254,8 +253,8 @@ def draw(model: Model, month: Month, ratings: pl.DataFrame | None, *, draws: int
     Args:
         model: the month's.
         month: the month.
-        ratings: city_id, score: the mean of each rater for each city on the scale of the method; None keeps the
-            official expert scores. A city without one keeps its own.
+        ratings: the frame of `rater_scores`: what each rater gave each city. A city without a rating keeps its
+            official score.
         draws: how many; None takes the method's number.
     """
     rule = model.method.uncertainty
@@ -368,23 +367,6 @@ def remove_one(model: Model) -> dict[tuple[str, str], float]:
             drawn = replace(model, boards={**model.boards, platform: without}).ranks(official)
             shifts[platform, indicator] = float(mean_rank_shift(drawn[0], nominal))
     return shifts
-
-
-def rater_means(ratings: pl.DataFrame | None, rule: ExpertRule) -> pl.DataFrame | None:
-    """city_id, score: what each rater gave each city, the weighted mean of the criteria; None without ratings."""
-    if ratings is None:
-        return None
-    weight = pl.col("criterion").replace_strict(
-        list(rule.criteria), list(rule.criteria.values()), default=1.0, return_dtype=pl.Float64
-    )
-    return (
-        ratings.drop_nulls("score")
-        .with_columns(weight=weight)
-        .group_by("city_id", "rater")
-        .agg((pl.col("score") * pl.col("weight")).sum() / pl.col("weight").sum())
-        .sort("city_id", "rater")
-        .select("city_id", "score")
-    )
 
 
 def _bootstrap(model: Model, ratings: pl.DataFrame | None, rng: np.random.Generator, count: int) -> FloatArray | None:

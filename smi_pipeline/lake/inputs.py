@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.registry.inputs import ExpertScore, WeightInput
+from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
 Kind = Literal["cities", "accounts", "platform_inputs", "method", "expert_scores"]
@@ -96,7 +96,7 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
                 " $5 as text, $6::timestamptz as loaded_at",
                 [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
             )
-    return StoredInputs(lake, stored.files | {file.key: file for file in changed})
+        return _stored(lake, transaction.cursor)
 
 
 def stored_inputs(lake: Lake) -> StoredInputs:
@@ -111,10 +111,15 @@ class StoredInputs:
 
     lake: Lake
     files: dict[tuple[str, date | None, str | None], InputFile]
+    vintages: dict[tuple[str, date | None, str | None], Vintage]
 
     def find(self, kind: Kind, month: date | None = None, *, name: str | None = None) -> InputFile | None:
         """The file of a kind (and month; of a method also its name), or null when the lake has none."""
         return self.files.get((kind, month, name))
+
+    def vintage(self, kind: Kind, month: date | None = None) -> Vintage | None:
+        """Which of the texts ever stored of a kind (and month) that file is, or null when the lake has none."""
+        return self.vintages.get((kind, month, None))
 
     def changed(self, given: Iterable[InputFile]) -> list[InputFile]:
         """Those of the given files that are not stored so."""
@@ -136,11 +141,12 @@ class StoredInputs:
 
 def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
-        "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
+        "select kind, month, last(name order by loaded_at), last(text order by loaded_at),"
+        " count(*), last(sha256 order by loaded_at), max(loaded_at)"
         " from raw.input_file group by kind, month, if(kind = 'method', name, null)"
     ).fetchall()
-    files = [InputFile(kind, name, text, month) for kind, month, name, text in rows]
-    return StoredInputs(lake, {file.key: file for file in files})
+    files = [(InputFile(kind, name, text, month), Vintage(*which)) for kind, month, name, text, *which in rows]
+    return StoredInputs(lake, {file.key: file for file, _ in files}, {file.key: which for file, which in files})
 
 
 def cities_frame(cities: Iterable[City]) -> pl.DataFrame:
