@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import cast
 
 import polars as pl
 
 from smi_pipeline.defs.inputs import Inputs
 from smi_pipeline.defs.partitions import ZONE
+from smi_pipeline.index.assessment import assess
+from smi_pipeline.index.attribution import account_contributions
 from smi_pipeline.index.edition import Edition, edition
 from smi_pipeline.index.method import Method
 from smi_pipeline.lake.collections import Cut
@@ -21,7 +22,7 @@ from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import Replaced, has_month, replace_month
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.metrics.account_month import account_month
-from smi_pipeline.metrics.city_month import city_platform_month
+from smi_pipeline.metrics.city_month import city_platform_month, counted_accounts
 from smi_pipeline.metrics.validity import valid_in
 from smi_pipeline.months import Month
 
@@ -33,6 +34,13 @@ INDEX_TABLES = (
     "platform_weight",
     "composite",
     "contribution",
+    "account_contribution",
+    "score_change",
+    "rank_interval",
+    "sensitivity",
+    "indicator_audit",
+    "indicator_correlation",
+    "group_audit",
     "expert_agreement",
     "expert_city",
 )
@@ -118,7 +126,10 @@ def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced
     """All tables of the index for one month, and the registry as it was valid in it; by table name."""
     with lake.lock("index"):
         scored = score_month(lake, month, inputs, inputs.method_of(month))
-        tables = {name: cast("pl.DataFrame", getattr(scored, name)) for name in INDEX_TABLES}
+        told = vars(scored) | vars(assess(scored, experts=inputs.experts(month)))
+        accounts = counted_accounts(_months(lake, ACCOUNT_MONTH, [month]), inputs.accounts, month=month)
+        told["account_contribution"] = account_contributions(scored.contribution, accounts, month=month)
+        tables: dict[str, pl.DataFrame] = {name: told[name] for name in INDEX_TABLES}
         for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
             tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
         return {name: replace_month(lake, f"index.{name}", month.first, frame) for name, frame in tables.items()}
@@ -135,6 +146,9 @@ def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edi
         cities=inputs.cities,
         accounts=inputs.accounts,
         metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
+        metrics_largest=city_platform_month(
+            _months(lake, ACCOUNT_MONTH, [month]), inputs.accounts, month=month, largest=True
+        ),
         weight_inputs=inputs.weight_inputs,
         experts=inputs.experts(month),
         experts_vintage=inputs.experts_vintage(month),

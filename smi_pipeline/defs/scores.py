@@ -21,6 +21,13 @@ _WHAT = {
     "platform_weight": "The month's platform weights, each as a sum of its parts.",
     "composite": "The composite score and ranking.",
     "contribution": "What each indicator adds to a city's score; the parts add up exactly.",
+    "account_contribution": "The same by account: a city's points shared out over the accounts they come from.",
+    "score_change": "Why a score moved since the month before, in parts: performance, weights, experts.",
+    "rank_interval": "Median rank, 5 to 95 % interval, probability of the top ten and tier, from seeded draws.",
+    "sensitivity": "Which choice moves the ranks: Sobol indices of each factor.",
+    "indicator_audit": "Shape, clipping and weight of each indicator on each platform, with alarms.",
+    "indicator_correlation": "Correlation of each pair of a platform's indicators.",
+    "group_audit": "Cronbach's alpha and mean correlation of each group's indicators.",
     "expert_agreement": "How far the month's raters agree, whether their scores are released, and if not, why.",
     "expert_city": "Each city's expert score, its raters' spread, and whether it must be rated again.",
 }

@@ -37,13 +37,17 @@ class CompositeBefore:
     """The composite of the month before.
 
     Attributes:
-        scores: city_id, score of its ranked cities; None where the two months do not compare.
+        scores: the composite of its ranked cities; None where the two months do not compare.
+        by_platform: what each platform gave each city (see `city_platforms`).
+        weights: its platform weights.
         listed: city_id of the cities that had an account: the others are new.
         changed_set: the two months observed different indicators on a platform that counts in both.
         status_changed: this month is final and the month before is not.
     """
 
     scores: pl.DataFrame | None
+    by_platform: pl.DataFrame
+    weights: pl.DataFrame
     listed: pl.DataFrame
     changed_set: bool
     status_changed: bool
@@ -85,13 +89,15 @@ def composite_before(
     status_changed = status == "final" and not released
     scored = before.scored
     scores = None
+    by_platform = city_platforms(scored.cities, scored.panel, scored.scores.platforms, weights_before)
     if not status_changed and not both & before.incomparable:
-        by_platform = city_platforms(scored.cities, scored.panel, scored.scores.platforms, weights_before)
         scores = composite(
             scored.cities, scored.panel, by_platform, experts, status=status, method=inputs.method
         ).filter("ranked")
     return CompositeBefore(
         scores=scores,
+        by_platform=by_platform,
+        weights=weights_before,
         listed=scored.panel.select("city_id").unique(),
         changed_set=bool(both & before.changed),
         status_changed=status_changed,

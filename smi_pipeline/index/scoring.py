@@ -38,6 +38,10 @@ class Inputs:
         """Whether the inputs file reaches back to a month."""
         return bool((self.weight_inputs["month"] <= month.key).any())
 
+    def earlier(self, month: Month) -> pl.DataFrame:
+        """The metrics of the months before one."""
+        return self.metrics.filter(pl.col("month") < month.first)
+
     def has_metrics(self, month: Month) -> bool:
         """Whether any platform of a month has metrics."""
         return not self.metrics.filter(pl.col("month") == month.first).is_empty()

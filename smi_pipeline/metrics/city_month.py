@@ -30,7 +30,9 @@ _ACCOUNTS: Final[Schema] = {
 _SUMMED: Final = ("posts", "reposts", "videos", *REACTIONS, "interactions", "views", "followers", "follower_growth")
 
 
-def city_platform_month(account_month: pl.DataFrame, accounts: pl.DataFrame, *, month: Month) -> pl.DataFrame:
+def city_platform_month(
+    account_month: pl.DataFrame, accounts: pl.DataFrame, *, month: Month, largest: bool = False
+) -> pl.DataFrame:
     """One row a platform and city that has an account in the index and was asked.
 
     Args:
@@ -38,6 +40,7 @@ def city_platform_month(account_month: pl.DataFrame, accounts: pl.DataFrame, *, 
         accounts: the registry: city_id, platform, account_id, in_index, valid_from, valid_to. Only accounts that are
             `in_index` and valid in the month are added up.
         month: the month.
+        largest: of a city's accounts only the one with the most followers counts, the first by id where they tie.
 
     Returns:
         The columns of `CITY_PLATFORM_MONTH`, sorted by platform and city_id. Counts and followers are sums over the
@@ -48,13 +51,13 @@ def city_platform_month(account_month: pl.DataFrame, accounts: pl.DataFrame, *, 
     Raises:
         ValueError: a column is missing.
     """
-    given = {column: dtype for column, dtype in ACCOUNT_MONTH.items() if column not in {"month", "city_id"}}
-    members = valid_in(columns(accounts, _ACCOUNTS, name="accounts"), month).filter("in_index")
+    counted = counted_accounts(account_month, accounts, month=month)
+    if largest:
+        counted = counted.sort(
+            "platform", "city_id", "followers", "account_id", descending=[False, False, True, False], nulls_last=True
+        ).unique(["platform", "city_id"], keep="first", maintain_order=True)
     return (
-        columns(account_month.filter(pl.col("month") == month.first), given, name="account_month")
-        .join(members.select("city_id", "platform", "account_id").unique(), on=("platform", "account_id"))
-        .sort("platform", "city_id", "account_id")
-        .group_by("platform", "city_id", maintain_order=True)
+        counted.group_by("platform", "city_id", maintain_order=True)
         .agg(
             pl.len().alias("accounts"),
             *map(total, _SUMMED),
@@ -69,4 +72,15 @@ def city_platform_month(account_month: pl.DataFrame, accounts: pl.DataFrame, *, 
             ).list.sort()
         )
         .select(pl.col(column).cast(dtype) for column, dtype in CITY_PLATFORM_MONTH.items())
+    )
+
+
+def counted_accounts(account_month: pl.DataFrame, accounts: pl.DataFrame, *, month: Month) -> pl.DataFrame:
+    """The rows of a month's accounts that count for a city: in the index and valid in the month; sorted by city."""
+    given = {column: dtype for column, dtype in ACCOUNT_MONTH.items() if column not in {"month", "city_id"}}
+    members = valid_in(columns(accounts, _ACCOUNTS, name="accounts"), month).filter("in_index")
+    return (
+        columns(account_month.filter(pl.col("month") == month.first), given, name="account_month")
+        .join(members.select("city_id", "platform", "account_id").unique(), on=("platform", "account_id"))
+        .sort("platform", "city_id", "account_id")
     )
