@@ -29,6 +29,7 @@ _TABLES = {
     "composite": "index.composite",
     "contribution": "index.contribution",
     "platform_weight": "index.platform_weight",
+    "experts": "index.expert_agreement",
 }
 _COLLECTIONS = """
 select * from raw.collection

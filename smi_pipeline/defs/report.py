@@ -26,6 +26,7 @@ from smi_pipeline.settings import settings
         ["index", "platform_weight"],
         ["index", "contribution"],
         ["index", "indicator_score"],
+        ["index", "expert_agreement"],
     ],
     group_name="report",
     kinds={"python", "html"},

@@ -253,6 +253,23 @@ class FlagCount:
 
 
 @dataclass(frozen=True)
+class Experts:
+    """How the month's raters agree, and what stands against releasing their scores (`flags`). Vintage: their file's."""
+
+    vintage: int | None
+    file_sha256: str | None
+    raters: int
+    cities: int
+    rated_cities: int
+    cities_with_enough: int
+    alpha: float | None
+    icc_single: float | None
+    icc_average: float | None
+    released: bool
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Collection:
     """A collection the edition rests on."""
 
@@ -301,6 +318,7 @@ class ReportContext:
     account_gaps: tuple[AccountGap, ...]
     suspensions: tuple[Suspension, ...]
     flag_counts: tuple[FlagCount, ...]
+    experts: Experts | None
     collections: tuple[Collection, ...]
     counted_from: date | None
     counted_to: date | None

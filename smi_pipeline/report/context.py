@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.report.content import Collection, ReportContext
+from smi_pipeline.report.content import Collection, Experts, ReportContext
 from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
@@ -65,6 +65,7 @@ def report(given: ReportInput) -> ReportContext:
         account_gaps=account_gaps(given.outcomes, accounts),
         suspensions=suspensions(given.indicator_score),
         flag_counts=flag_counts(given.rankings),
+        experts=_experts(given.experts),
         collections=collections,
         counted_from=min(days, default=None),
         counted_to=max(days, default=None),
@@ -83,6 +84,11 @@ def report(given: ReportInput) -> ReportContext:
 
 def _by_city(composite: pl.DataFrame, column: str) -> dict[str, float | None]:
     return dict(composite.select("city_id", column).sort("city_id").iter_rows())
+
+
+def _experts(frame: pl.DataFrame) -> Experts | None:
+    rows = frame.select(list(Experts.__dataclass_fields__)).to_dicts()
+    return Experts(**(rows[0] | {"flags": tuple(rows[0]["flags"])})) if rows else None
 
 
 def _collections(frame: pl.DataFrame) -> tuple[Collection, ...]:

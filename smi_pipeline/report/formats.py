@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -84,6 +84,16 @@ class Formats:
     def percent(self, value: float | None) -> str:
         """A share of one, with one decimal."""
         return NOTHING if value is None else f"{rounded(value * 100, 1):f}%".replace("-", MINUS)
+
+    def reached(self, value: float | None) -> str:
+        """A figure held to a least value: three decimals, cut: 0.6669 must not read as the 0.667 it misses."""
+        if value is None:
+            return NOTHING
+        return f"{Decimal(repr(value)).quantize(Decimal('0.001'), ROUND_FLOOR):f}".replace("-", MINUS)
+
+    def percent_reached(self, value: float) -> str:
+        """A share of one that is held to a least share: one decimal, cut likewise."""
+        return f"{(100 * Decimal(repr(value))).quantize(Decimal('0.1'), ROUND_FLOOR):f}%"
 
     def whole_percent(self, value: float) -> str:
         """A share of one that is a rule (30%), without decimals where it has none."""

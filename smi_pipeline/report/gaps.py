@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smi_pipeline.index.experts import RERATE
 from smi_pipeline.months import Month
 from smi_pipeline.report.content import ReportContext
 from smi_pipeline.report.formats import Formats, Language
@@ -24,6 +25,7 @@ def gap_sentences(context: ReportContext, language: Language) -> list[str]:
     said += [text("gap_not_collected", platform=platform(s.platform)) for s in context.sections if not s.collected]
     if context.quantitative_only:
         said.append(text("gap_no_experts"))
+    said += _experts(context, language)
     if context.composite.top and not context.composite.compared:
         said.append(text("gap_not_compared"))
     for code in dict.fromkeys(suspension.platform for suspension in context.suspensions):
@@ -33,6 +35,29 @@ def gap_sentences(context: ReportContext, language: Language) -> list[str]:
     if stale:
         days = formats.count(context.method["platform_weights"]["stale_after"])
         said.append(text("gap_stale", platforms=formats.names(stale), days=days))
+    return said
+
+
+def _experts(context: ReportContext, language: Language) -> list[str]:
+    """What stands against releasing the judged part, each with its figures; with what reservation it is released."""
+    text, formats, rule, experts = catalogue(language), Formats(language), context.method["experts"], context.experts
+    if experts is None:
+        return []
+    figures = {
+        "cities": formats.count(experts.cities),
+        "enough": formats.count(experts.cities_with_enough),
+        "share": formats.percent_reached(experts.cities_with_enough / experts.cities) if experts.cities else "",
+        "required_share": formats.whole_percent(rule["release_share"]),
+        "raters": formats.count(rule["raters"]),
+        "alpha": formats.reached(experts.alpha),
+        "required_alpha": formats.plain(rule["alpha_release"]),
+        "good_alpha": formats.plain(rule["alpha_good"]),
+    }
+    said = [text(f"gap_experts_{flag}", **figures) for flag in experts.flags]
+    again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
+    if again:
+        sd = formats.plain(rule["sd_rerate"])
+        said.append(text("gap_experts_rerate", cities=formats.count(again), raters=figures["raters"], sd=sd))
     return said
 
 

@@ -43,6 +43,10 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "composite": ("month", "city_id", "quantitative", "qualitative", "score"),
     "contribution": ("month", "city_id", "platform", "indicator", "contribution"),
     "platform_weight": ("month", "platform", "weight", "eligible", "coverage", "parts", "flags"),
+    "experts": (
+        "month", "vintage", "file_sha256", "raters", "cities", "rated_cities", "cities_with_enough", "alpha",
+        "icc_single", "icc_average", "released", "flags",
+    ),
     "collections": (
         "collection_id", "platform", "month", "cut", "started_at", "finished_at", "requests", "accounts_asked",
         "accounts_answered", "accounts_failed",
@@ -96,6 +100,8 @@ class ReportInput:
     """index.contribution; the expert part has platform 'expert'."""
     platform_weight: pl.DataFrame
     """index.platform_weight; `parts` is its JSON text."""
+    experts: pl.DataFrame
+    """index.expert_agreement: one row; none of a month that was scored before there was such a table."""
     collections: pl.DataFrame
     """raw.collection: the rows whose answers this edition rests on (of the month itself, not of the one before)."""
 

@@ -46,6 +46,40 @@ def test_ranks_that_break_a_tie_are_found(lake, ranks, holds):
     assert check(lake, invariant("ranks_follow_scores")).passed is holds
 
 
+@pytest.mark.parametrize(
+    ("status", "qualitative", "released", "holds"),
+    [("final", 50.0, True, True), ("provisional", None, False, True), ("final", 50.0, False, False),
+     ("provisional", None, True, False), ("provisional", 50.0, False, False)],
+)  # fmt: skip
+def test_a_judged_score_that_was_not_released_is_found(lake, status, qualitative, released, holds):
+    scores = pl.Series([qualitative], dtype=pl.Float64)
+    store(lake, "index.composite", city_id=["a"], score=[50.0], rank=[1], status=[status], qualitative=scores)
+    store(lake, "index.expert_agreement", released=[released])
+    result = check(lake, invariant("final_exactly_where_experts_are_released"))
+    assert (result.passed, result.severity) == (holds, dg.AssetCheckSeverity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("flags", "holds"),
+    [([], True), (["moderate_alpha"], True), (["no_ratings", "provisional_cut"], True), (["low_alpha"], False), (["few_rated"], False)],
+)  # fmt: skip
+def test_raters_who_do_not_suffice_are_a_warning_and_no_stop(lake, flags, holds):
+    row = {"vintage": [1], "raters": [3], "share_with_enough": [0.9], "alpha": [0.5], "reason": ["why"]}
+    store(lake, "index.expert_agreement", **row, flags=pl.Series([flags], dtype=pl.List(pl.String)))
+    result = check(lake, invariant("raters_agree"))
+    assert (result.passed, result.severity) == (holds, dg.AssetCheckSeverity.WARN)
+
+
+def test_cities_to_be_rated_again_are_listed(lake):
+    row = {"raters": [2, 3], "mean": [5.0, 5.0], "sd": [1.0, 1.0]}
+    store(lake, "index.expert_city", city_id=["few", "enough"], **row, flags=[["few_raters", "rerate"], ["carried"]])
+    result = check(lake, invariant("no_city_is_to_be_rated_again"))
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    shown = result.metadata["first offenders"].value
+    assert "| few |" in shown
+    assert "enough" not in shown
+
+
 def test_a_rate_that_does_not_give_its_sum_back_is_found(lake):
     row = {
         "platform": ["youtube"], "account_id": ["a"], "posts": [4], "videos": [2], "reposts": [0], "likes": [10],

@@ -51,6 +51,11 @@ METRICS = {
     "videos": WHOLE, "interactions": WHOLE, "engagement_rate": pl.Float64, "views": WHOLE, "view_rate": pl.Float64,
     "followers": WHOLE, "follower_growth": WHOLE, "flags": pl.List(pl.String),
 }  # fmt: skip
+EXPERTS = {
+    "month": pl.Date, "vintage": WHOLE, "file_sha256": pl.String, "raters": WHOLE, "cities": WHOLE, "rated_cities": WHOLE,
+    "cities_with_enough": WHOLE, "alpha": pl.Float64, "icc_single": pl.Float64, "icc_average": pl.Float64,
+    "released": pl.Boolean, "flags": pl.List(pl.String),
+}  # fmt: skip
 COLLECTION = {
     "collection_id": pl.String, "platform": pl.String, "month": pl.Date, "cut": pl.String,
     "started_at": pl.Datetime("us", "UTC"), "finished_at": pl.Datetime("us", "UTC"), "requests": WHOLE,
@@ -142,6 +147,15 @@ def collection(platform: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def experts(**more: Any) -> dict[str, Any]:
+    """The row of index.expert_agreement: twelve cities, eleven of them with enough raters, who agree well."""
+    row = {
+        "month": MONTH, "vintage": 1, "file_sha256": "0123456789ab", "raters": 15, "cities": 12, "rated_cities": 12,
+        "cities_with_enough": 11, "alpha": 0.85, "icc_single": 0.7, "icc_average": 0.9, "released": True, "flags": [],
+    }  # fmt: skip
+    return row | more
+
+
 def frames() -> dict[str, pl.DataFrame]:
     cities = [{"city_id": c, "name_zh": zh, "name_en": en, "province": "某省"} for c, (zh, en) in NAMES.items()]
     movers = [
@@ -209,6 +223,7 @@ def frames() -> dict[str, pl.DataFrame]:
                 weight("youtube", 0.2, 0.5), weight("tiktok", 0.0, 2 / 12, eligible=False),
             ]
         ),
+        "experts": pl.DataFrame([experts()], schema=EXPERTS),
         "collections": pl.DataFrame([collection(p) for p in ("facebook", "youtube", "tiktok")], schema=COLLECTION),
     }  # fmt: skip
 
@@ -235,6 +250,12 @@ def rankings_frame() -> Callable[[list[dict[str, Any]]], pl.DataFrame]:
 @pytest.fixture
 def rank_row() -> Callable[..., dict[str, Any]]:
     return ranked
+
+
+@pytest.fixture
+def experts_frame() -> Callable[..., pl.DataFrame]:
+    """index.expert_agreement with some of its fields replaced."""
+    return lambda **fields: pl.DataFrame([experts(**fields)], schema=EXPERTS)
 
 
 @pytest.fixture

@@ -259,6 +259,62 @@ def test_weight_inputs_that_are_out_of_date_are_among_the_gaps(given):
     assert "are older than 100 days and carried on." in page(report(given()), "en")
 
 
+def provisional(given, experts_frame, **experts):
+    bare = given().composite.with_columns(qualitative=pl.lit(None, pl.Float64))
+    frame = experts_frame(released=False, **experts)
+    return report(given(composite=bare, status="provisional", experts=frame))
+
+
+def test_why_expert_scores_are_withheld_is_told_with_its_figures(given, experts_frame):
+    """11 of 12 are 91.67 %, and 0.6669 is cut: a figure must not be rounded up to the limit it misses."""
+    context = provisional(given, experts_frame, alpha=0.6669, flags=["few_rated", "low_alpha"])
+    zh, en = page(context, "zh"), page(context, "en")
+    assert "12个监测城市中，11个（91.6%）有3名及以上的评分专家，未达到发布所需的95%。" in zh
+    assert "评分专家的一致性（克里彭多夫α系数）为0.666，未达到发布所需的0.667，须进行第二轮评分。" in zh
+    assert "11 of 12 monitored cities (91.6%) have 3 raters or more; 95% are needed for a release." in en
+    assert "alpha) is 0.666, below the 0.667 needed for a release" in en
+
+
+@pytest.mark.parametrize(
+    ("flag", "zh", "en"),
+    [
+        ("provisional_cut", "专家评分待终版采集后发布", "expert scores are released over final ones"),
+        ("no_ratings", "本月没有监测城市的专家评分", "No monitored city has expert scores"),
+        ("alpha_undefined", "评分专家的一致性无法计算", "cannot be reckoned"),
+    ],
+)
+def test_every_condition_of_a_release_has_its_sentence(given, experts_frame, flag, zh, en):
+    context = provisional(given, experts_frame, alpha=None, flags=[flag])
+    assert zh in page(context, "zh")
+    assert en in page(context, "en")
+
+
+def test_a_middling_agreement_is_published_with_a_note(given, experts_frame):
+    context = report(given(experts=experts_frame(alpha=0.72, flags=["moderate_alpha"])))
+    assert "为0.720，达到发布所需的0.667，但低于0.8，专家评分附此说明发布。" in page(context, "zh")
+    assert "above the 0.667 needed for a release and below 0.8; the expert scores" in page(context, "en")
+    assert "克里彭多夫" not in gaps_of(page(report(given()), "zh"))
+
+
+def gaps_of(text):
+    return text[text.index('<section id="gaps"') : text.index('<section id="provenance"')]
+
+
+def test_cities_to_be_rated_again_are_counted_and_marked(given, rankings_frame, rank_row):
+    rows = [rank_row("composite", "c01", 1, 9.0, flags=["rerate"]), rank_row("composite", "c02", 2, 8.0)]
+    context = report(given(rankings=rankings_frame(rows)))
+    assert "1个城市须重新评分：评分专家不足3名，或评分的标准差超过2.5分。" in page(context, "zh")
+    assert "Cities to be rated again – 1; they have fewer than 3 raters" in page(context, "en")
+    assert "须重新评分：评分专家不足，或评分相差过大" in page(context, "zh")
+
+
+def test_the_file_of_expert_scores_is_named_by_its_vintage(given, experts_frame):
+    context = report(given(experts=experts_frame(vintage=2)))
+    assert "第2版文件（SHA-256 0123456789ab…），15名专家评12个城市，克里彭多夫α系数0.850" in page(context, "zh")
+    none = report(given(experts=experts_frame(vintage=None, file_sha256=None, flags=["no_ratings"], released=False)))
+    assert "版文件" not in page(none, "zh")
+
+
 def test_counts_of_two_days_are_given_as_a_span(given):
     later = given().collections.with_columns(finished_at=pl.col("finished_at").dt.offset_by("1d"))
     assert "10 June 2025 to 11 June 2025" in page(report(given(collections=later)), "en")
