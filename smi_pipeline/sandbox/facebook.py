@@ -1,7 +1,7 @@
 """Facebook Pages as the Graph API shows them to an app with Page Public Content Access.
 
 Not in any answer, because a third party cannot have it or the data do not: views, reactions by type, reels of the
-`video_reels` edge. Any Graph version is served alike.
+`video_reels` edge. Any Graph version is served alike, and so is a path without one.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ class Facebook:
         node, edge = _node_and_edge(ask)
         if "ids" in ask.params:
             raise graph_error(100, "(#100) The ids parameter is no longer supported: request each object on its own")
-        if ask.method != "GET" or not node:
-            raise graph_error(100, f"Unsupported {ask.method.lower()} request.", kind="GraphMethodException")
+        method = graph.method_of(ask)
+        if method != "GET" or not node:
+            raise graph_error(100, f"Unsupported {method.lower()} request.", kind="GraphMethodException")
         headers = self._usage(ask)
-        if node == "me" and not edge:
-            return Answer(SANDBOX_USER, headers=headers)
+        if node == "me" and edge in {"", "accounts"}:  # it manages no Page: all are other people's
+            return Answer({"data": []} if edge else _me(ask), headers=headers)
         owner = self._owner(node, ask.now)
         if isinstance(owner, Item):
             if edge:
@@ -133,12 +134,17 @@ def missing_object(node: str) -> RefusedError:
 
 
 def _node_and_edge(ask: Ask) -> tuple[str, str]:
-    match = graph.PATH.fullmatch(ask.path)
-    parts = [part for part in match["rest"].split("/") if part] if match else []
+    _, parts = graph.steps(ask.path)
     node, edge, *rest = [*parts, "", ""]
     if any(rest):
         raise graph_error(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
     return node, edge
+
+
+def _me(ask: Ask) -> dict[str, Any]:
+    fields = graph.parse_fields(ask.params.get("fields", "")) or (Field("name"),)
+    graph.check_fields(fields, frozenset(SANDBOX_USER), "User")
+    return {asked.alias: SANDBOX_USER[asked.name] for asked in fields} | {"id": SANDBOX_USER["id"]}
 
 
 def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
@@ -158,7 +164,7 @@ def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
                 value = owner.followers(ask.now)
             case edge if edge in EDGES:
                 listing = _listing(owner, asked, ask)
-                value = listing if listing["data"] or "paging" in listing else None  # without objects it is left out
+                value = listing if listing != {"data": []} else None  # without objects it is left out
         if value is not None:
             told[asked.alias] = value
     return told | {"id": owner.id}
@@ -172,8 +178,8 @@ class _Window(NamedTuple):
 
 
 def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
-    """One page of an edge, newest first; `asked.modifiers` are the parameters of the listing."""
-    options = asked.modifiers
+    """One page of an edge, newest first; `asked.modifiers` are the parameters of the listing, empty ones are none."""
+    options = {name: value.strip() for name, value in asked.modifiers.items() if value.strip()}
     limit = graph.limit_of(options.get("limit"))
     if limit > MAX_LIMIT:
         raise graph_error(100, f"(#100) Param limit must be less than or equal to {MAX_LIMIT}")
@@ -182,13 +188,15 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
     fields = asked.fields or _DEFAULT_POST
     graph.check_fields(fields, _POST_FIELDS, "Post")
     window = _window(owner, options, ask)
+    wanted = _SUMMARY & set(words(options.get("summary", "")))
+    summary: dict[str, Any] = {"summary": {"total_count": window.high - window.low}} if wanted else {}
     scope = f"facebook/{owner.id}"
     empty = tokens.unseal(f"{scope}/empty", options.get("after", "")) or 0
     began = "after" in options and not _is_empty_page(scope, options["after"])
     if not began and empty < behaviour.empty_pages and window.high > window.low:
         after = tokens.seal(f"{scope}/empty", empty + 1)
         following = _page_url(owner, asked, ask, {"after": after})
-        return {"data": [], "paging": {"cursors": {"after": after}, "next": following}}
+        return {"data": [], "paging": {"cursors": {"after": after}, "next": following}} | summary
     start, stop = window.high, window.low
     if "__paging_token" in options:
         start = min(start, _cursor(scope, options["__paging_token"]))
@@ -203,7 +211,7 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
         stop = max(stop, start - limit)
     shown = owner.items[stop:start][::-1]
     if not shown:
-        return {"data": []}
+        return {"data": []} | summary
     before, after = tokens.seal(scope, shown[0].place), tokens.seal(scope, shown[-1].place)
     paging: dict[str, Any] = {}
     if not behaviour.time_paging:
@@ -214,7 +222,7 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
         until = str(int(shown[-1].created_at.timestamp()))
         older = {"until": until, "__paging_token": after}
         paging["next"] = _page_url(owner, asked, ask, older if behaviour.time_paging else {"after": after})
-    return {"data": [_post(item, fields, ask.now) for item in shown], "paging": paging}
+    return {"data": [_post(item, fields, ask.now) for item in shown], "paging": paging} | summary
 
 
 def _is_empty_page(scope: str, cursor: str) -> bool:
@@ -251,13 +259,12 @@ def _cursor(scope: str, token: str) -> int:
 def _page_url(owner: Owner, asked: Field, ask: Ask, place: dict[str, str]) -> str:
     """The full address of a neighbouring page, the token in it, as the Graph API writes it."""
     kept: dict[str, str] = {
-        name: asked.modifiers[name] for name in ("since", "until", "limit") if name in asked.modifiers
+        name: asked.modifiers[name] for name in ("since", "until", "limit", "summary") if asked.modifiers.get(name)
     }
     fields = {"fields": ",".join(map(str, asked.fields))} if asked.fields else {}
     query = {"access_token": graph.authorised(ask), **fields, **kept, **place}
-    match = graph.PATH.fullmatch(ask.path)
-    version = match["version"] if match else "v26.0"
-    return f"{ask.origin}/{version}/{owner.id}/{asked.name}?{urlencode(query)}"
+    version, _ = graph.steps(ask.path)
+    return f"{ask.origin}/{version or graph.NEWEST_VERSION}/{owner.id}/{asked.name}?{urlencode(query)}"
 
 
 def _post(item: Item, fields: tuple[Field, ...], now: datetime) -> dict[str, Any]:
