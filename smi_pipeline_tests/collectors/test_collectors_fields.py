@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smi_pipeline.collectors import facebook, graph, instagram, tiktok, x, youtube
 from smi_pipeline.collectors.credentials import Redactor
-from smi_pipeline.collectors.fields import Bad, compact, read_count, read_digits, read_epoch, read_time
+from smi_pipeline.collectors.fields import Bad, compact, read_big_id, read_count, read_digits, read_epoch, read_time
 from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.paging import Pages
 from smi_pipeline.collectors.records import CollectionError, Window
@@ -55,6 +55,27 @@ def test_a_count_in_digits_is_kept_as_sent(sent, read):
 @pytest.mark.parametrize("sent", ["", "-1", "1.5", "1,234", "12K", "٣", "１２", " 1", True, str(2**63), -1, 1.0])
 def test_what_is_no_count_in_digits_is_bad(sent):
     assert isinstance(read_digits(sent), Bad)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (7320768196569599275, 7320768196569599275),
+        ("7320768196569599275", 7320768196569599275),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (73207681965695992750, None),
+        (7.32e18, None),
+        (0, None),
+        (True, None),
+        ("7.3e18", None),
+        ("", None),
+    ],
+)
+def test_a_tiktok_id_keeps_every_digit_or_is_no_id(sent, read):
+    """Written in digits it is the same id: to refuse that would be a month without posts."""
+    got = read_big_id(sent)
+    assert isinstance(got, Bad) if read is None else got == read
 
 
 @pytest.mark.parametrize(
