@@ -18,7 +18,7 @@ import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -311,6 +311,8 @@ class Http:
             raise self._stopped
         reply = await self._counted(endpoint, request, secret=secret)
         verdict = self._classify(reply)
+        if self._accepted and verdict.later is not None:
+            verdict = replace(verdict, kind=verdict.later)
         detail = self.redact.message(verdict.detail)
         if verdict.kind not in ("auth", "throttle", "transient"):
             self._accepted = True

@@ -59,11 +59,11 @@ POSTS = TypeAdapter(list[InstagramPost])
 
 
 def classify(reply: Reply) -> Verdict:
-    """As the Graph API does; but what is not permitted here is so for the asking app, whoever is asked about."""
+    """As the Graph API does; but what is not permitted before anything was is so whoever is asked about."""
     verdict = graph.classify(reply, variable="SMI_INSTAGRAM_TOKEN")
     if verdict.kind == "permission":
         remedy = "give SMI_INSTAGRAM_TOKEN instagram_basic, instagram_manage_insights and pages_read_engagement"
-        return Verdict("auth", verdict.detail, remedy=remedy)
+        return Verdict("auth", verdict.detail, remedy=remedy, later="permission")
     if verdict.kind == "missing":  # the node asked is our own account
         return Verdict("auth", verdict.detail, remedy="set SMI_INSTAGRAM_USER_ID to the asking account's own id")
     return verdict

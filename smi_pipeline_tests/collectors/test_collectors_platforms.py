@@ -326,6 +326,17 @@ def test_a_permission_that_one_page_lacks_concerns_it_alone(lab):
     assert sorted(result.outcome for result in fake.collect()) == ["answered", "permission"]
 
 
+@pytest.mark.parametrize("code", [10, 200, 283])
+def test_a_permission_instagram_lacks_for_one_account_concerns_it_alone(lab, code):
+    """The others were read with the same token; refused for all, the first answer says so and nobody else is asked."""
+    fake = lab.Fake("instagram", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(5)})
+    denied = {"error": {"code": code, "message": "Application does not have permission for this action"}}
+    original = fake._instagram
+    fake._instagram = lambda r: lab.answer(denied, 400) if "city3" in str(r.url) else original(r)
+
+    assert outcomes(fake.collect()) == {f"city{n}": "permission" if n == 3 else "answered" for n in range(5)}
+
+
 def test_instagram_pinned_media_in_front_do_not_end_the_listing(lab):
     old = datetime(2024, 1, 1, tzinfo=UTC)
     times = [old, lab.day(20), lab.day(10), lab.day(5), old, old, old]
