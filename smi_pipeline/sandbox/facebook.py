@@ -85,7 +85,7 @@ class Facebook:
         if isinstance(owner, Item):
             if edge:
                 return Answer(_edge_of_post(owner, Field(edge, dict(ask.params)), ask.now), headers=headers)
-            fields = graph.parse_fields(ask.params["fields"]) if "fields" in ask.params else _DEFAULT_POST
+            fields = graph.parse_fields(ask.params.get("fields", "")) or _DEFAULT_POST
             graph.check_fields(fields, _POST_FIELDS, "Post")
             return Answer(_post(owner, fields, ask.now), headers=headers)
         headers["X-Business-Use-Case-Usage"] = (
@@ -148,7 +148,7 @@ def _me(ask: Ask) -> dict[str, Any]:
 
 
 def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
-    fields = graph.parse_fields(ask.params["fields"]) if "fields" in ask.params else _DEFAULT_PAGE
+    fields = graph.parse_fields(ask.params.get("fields", "")) or _DEFAULT_PAGE
     graph.check_fields(fields, _PAGE_FIELDS, "Page")
     told: dict[str, Any] = {}
     for asked in fields:
@@ -324,11 +324,11 @@ def _edge_of_post(item: Item, asked: Field, now: datetime) -> dict[str, Any]:
 
 
 def _attachments(asked: Field, item: Item) -> dict[str, Any] | None:
+    fields = asked.fields or (Field("media_type"), Field("type"))
+    graph.check_fields(fields, _ATTACHMENT_FIELDS, "StoryAttachment")
     media_type = WORDS[item.kind].facebook_media_type
     if media_type is None:
         return None
-    fields = asked.fields or (Field("media_type"), Field("type"))
-    graph.check_fields(fields, _ATTACHMENT_FIELDS, "StoryAttachment")
     types = {"video": "video_inline", "link": "share"}
     values: dict[str, Any] = present(
         media_type=media_type, type=types.get(media_type, media_type), url=item.post.permalink or None

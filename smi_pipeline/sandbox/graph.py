@@ -1,7 +1,7 @@
 """What Facebook's and Instagram's halves of the Graph API share: paths, tokens, errors, the grammar of `fields`.
 
     fields     = field { "," field }
-    field      = name { "." modifier "(" argument ")" | "{" fields "}" }
+    field      = name { "." modifier "(" argument ")" | "{" fields "}" | ".fields(" fields ")" }
 
 with blanks between any two of them,
 as in `id,published_posts.since(1).until(2).limit(100){id,reactions.limit(0).summary(total_count)}`.
@@ -207,7 +207,7 @@ class _Reader:
         found: list[Field] = []
         while True:
             self._blanks()
-            if not found and self._peek() in {"", "}"}:
+            if not found and self._peek() in {"", "}", ")"}:
                 return ()
             found.append(self._field())
             if not self._take(","):
@@ -226,17 +226,24 @@ class _Reader:
                 modifier = self._name()
                 if not self._take("("):
                     raise self.error()
+                if modifier == "fields" and inside is None:
+                    inside = self._inside(")")
+                    continue
                 end = self.text.find(")", self.at)
                 if end < 0:
                     raise self.error()
                 modifiers[modifier] = self.text[self.at : end]
                 self.at = end + 1
             elif inside is None and self._take("{"):
-                inside = self.fields()
-                if not self._take("}"):
-                    raise self.error()
+                inside = self._inside("}")
             else:
                 return Field(name, modifiers, inside)
+
+    def _inside(self, end: str) -> tuple[Field, ...]:
+        inside = self.fields()
+        if not self._take(end):
+            raise self.error()
+        return inside
 
     def _name(self) -> str:
         self._blanks()

@@ -66,6 +66,7 @@ def test_the_next_address_is_the_sandbox_itself_with_the_token_in_it(sandbox):
 
 def test_only_asked_for_fields_are_told_and_the_id_always(sandbox):
     assert sandbox.graph("SBX_PAGE").json() == {"name": "A page", "id": PAGE}
+    assert sandbox.graph(PAGE, fields="").json() == {"name": "A page", "id": PAGE}
     assert sandbox.graph(f"{PAGE}/", fields="username,fan_count,about").json() == {
         "username": "sbx_page",
         "fan_count": 5000,
@@ -134,6 +135,9 @@ def test_posts_after_the_clock_are_not_there_yet(sandbox):
         (PAGE, {"fields": "id,shoe_size"}, (400, 100, None)),
         (PAGE, {"fields": "posts{shoe_size}"}, (400, 100, None)),
         (PAGE, {"fields": "posts.limit(101){id}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts{id,attachments{shoe_size}}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts.fields(id"}, (400, 2500, None)),
+        (PAGE, {"fields": "posts{id}{id}"}, (400, 2500, None)),
         (PAGE, {"fields": "posts{id"}, (400, 2500, None)),
         (PAGE, {"fields": "posts.limit"}, (400, 2500, None)),
         (PAGE, {"fields": "id,,name"}, (400, 2500, None)),
@@ -195,6 +199,7 @@ def test_a_path_without_version_and_token_is_nobodys(sandbox):
         "posts.limit(2).since({since}).until({until}){{id,comments.summary(true).limit(0)}}",
         "posts.until({until}).limit(2).since({since}){{comments.limit(0).summary(true),id}}",
         "posts{{id,comments.summary(true).limit(0)}}.limit(2).since({since}).until({until})",
+        "posts.fields(id,comments.limit(0).summary(true)).limit(2).since({since}).until({until})",
         " posts . limit ( 2 ) .since( {since} ). until( {until} ) {{ id , comments .limit( 0 ).summary( true ) }} ",
     ],
 )
