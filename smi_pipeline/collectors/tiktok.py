@@ -50,6 +50,7 @@ RESTARTS = 2
 REMEDY = "set SMI_TIKTOK_CLIENT_KEY and SMI_TIKTOK_CLIENT_SECRET of a client with the scope research.data.basic"
 
 _KINDS: dict[str, Kind] = {
+    "invalid_client": "auth",
     "access_token_invalid": "stale_token",
     "access_token_expired": "stale_token",
     "scope_not_authorized": "auth",
@@ -218,13 +219,17 @@ class TikTokReader(Reader):
         harvest.left_out(fields.refused)
 
     async def _group(self, harvests: list[Harvest], emit: Emit) -> None:
-        """All videos of up to fifty accounts: a group is read whole, or fails whole."""
+        """All videos of up to fifty accounts: a group is read whole, or fails whole, or is taken apart."""
         refused: Refusal | None = None
         at = max(harvest.observed_at for harvest in harvests if harvest.observed_at is not None)
         try:
             for first, last in spans(harvests[0].window, at):
                 await self._span(harvests, first, last)
         except Refusal as refusal:
+            if refusal.outcome != "failed" and len(harvests) > 1:  # whom it means is not said: each is asked alone
+                for harvest in harvests:
+                    await self._group([harvest], emit)
+                return
             refused = refusal
 
         async def read_already(harvest: Harvest) -> Outcome:

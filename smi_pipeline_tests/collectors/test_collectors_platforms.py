@@ -405,6 +405,22 @@ def test_tiktok_cursor_refused_for_a_while_is_asked_for_again_and_then_from_the_
     assert fake.sleeps == [5.0, 10.0, 20.0, 5.0]
 
 
+def test_a_query_tiktok_refuses_for_one_of_its_names_is_made_for_each_alone(lab):
+    """Fifty accounts would otherwise be unavailable for good because of one that went between two requests."""
+    fake = lab.Fake("tiktok", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(4)})
+    gone = {"error": {"code": "invalid_params", "message": "city2 is invalid: cannot find the user"}, "data": {}}
+    original = fake._tiktok
+
+    def tiktok(request):
+        queried = request.url.path.endswith("query/") and b'"city2"' in request.content
+        return lab.answer(gone, 400) if queried else original(request)
+
+    fake._tiktok = tiktok
+    results = fake.collect()
+    assert outcomes(results) == {f"city{n}": "unavailable" if n == 2 else "answered" for n in range(4)}
+    assert sorted(len(result.posts) for result in results) == [0, 1, 1, 1]
+
+
 def test_tiktok_videos_of_others_are_left_out(lab):
     """String conditions match loosely."""
     fake = lab.Fake("tiktok", {"city": [lab.Post(1, lab.day(3)), lab.Post(2, lab.day(4))]})
