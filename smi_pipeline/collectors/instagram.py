@@ -26,6 +26,7 @@ from smi_pipeline.collectors.verdict import Refusal, Reply, Verdict, part
 from smi_pipeline.settings import Settings
 
 DISCOVERY = Endpoint("business_discovery")
+PINNED = 3  # so many media can stand before the newest one: where pages are that small, an old page is no end yet
 
 
 class InstagramAccount(Record):
@@ -135,7 +136,8 @@ class InstagramReader(OneByOne):
             items = part(media, "data")
             posts = read(POSTS, items, "the account's media")
             pages.page(post.id for post in posts)
-            if harvest.add(posts, items, answered_at(reply)):
+            older = harvest.add(posts, items, answered_at(reply))
+            if older and pages.seen > PINNED:
                 return "answered"
             cursor = part(media, "paging", "cursors", "after")
             if not isinstance(cursor, str) or not cursor:

@@ -346,6 +346,17 @@ def test_instagram_pinned_media_in_front_do_not_end_the_listing(lab):
     assert len(fake.requests) == 3
 
 
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_instagram_pages_full_of_pinned_media_do_not_end_the_listing(lab, page):
+    """Halved often enough, a page is not larger than the three media an account can pin."""
+    old = datetime(2024, 1, 1, tzinfo=UTC)
+    times = [old, old, old, lab.day(20), lab.day(10), lab.day(5), *[old] * 9]
+    fake = lab.Fake("instagram", {"city": [lab.Post(n, at) for n, at in enumerate(times)]}, page=page)
+
+    assert lab.texts(fake.one()) == ["text 3", "text 4", "text 5"]
+    assert len(fake.requests) == 6 // page + 1
+
+
 def test_instagram_media_that_are_counted_but_not_shown_are_no_zero(lab):
     fake = lab.Fake("instagram", {"city": []})
     fake.edit = lambda body: {**body, "business_discovery": {**body["business_discovery"], "media_count": 12}}
