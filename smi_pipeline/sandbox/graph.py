@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, present
 
 DEFAULT_LIMIT = 25
 LARGEST_BATCH = 50
+DEEPEST = 20  # fields inside fields
 NEWEST_VERSION = "v26.0"
 _VERSION = re.compile(r"v\d{1,3}\.\d{1,2}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -139,27 +140,24 @@ def batch(ask: Ask, one: Callable[[Ask], Answer]) -> Answer:
     """
     token = authorised(ask)
     try:
-        asked = json.loads(ask.params["batch"])
-    except ValueError:
-        asked = None
-    if not isinstance(asked, list) or not all(isinstance(each, dict) and "relative_url" in each for each in asked):
-        raise graph_error(100, "(#100) Param batch must be an array of requests, each with a relative_url")
+        asked = [(each, urlsplit(each["relative_url"])) for each in json.loads(ask.params["batch"])]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise graph_error(100, "(#100) Param batch must be an array of requests, each with a relative_url") from None
     if len(asked) > LARGEST_BATCH:
         message = f"Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}"
         raise graph_error(100, message, kind="GraphBatchException")
     bare = ask.params.get("include_headers") in {"false", "0"}
     told = []
-    for each in asked:
-        answer = one(_of_a_batch(ask, each, token))
+    for each, address in asked:
+        answer = one(_of_a_batch(ask, each, address, token))
         headers = [{"name": name, "value": value} for name, value in answer.headers.items()]
         part = {"code": int(answer.status), "body": answer.encoded().decode()}
         told.append(part if bare else part | {"headers": headers})
     return Answer(told)
 
 
-def _of_a_batch(ask: Ask, each: dict[str, Any], token: str) -> Ask:
+def _of_a_batch(ask: Ask, each: dict[str, Any], address: SplitResult, token: str) -> Ask:
     """One request of a batch as if it had come alone; what it does not say itself, the batch says for it."""
-    address = urlsplit(str(each["relative_url"]))
     given = parse_qsl(f"{address.query}&{each.get('body', '')}", keep_blank_values=True)
     shared = {name: ask.params[name] for name in ("appsecret_proof",) if name in ask.params}
     return replace(
@@ -202,6 +200,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def fields(self) -> tuple[Field, ...]:
         found: list[Field] = []
@@ -240,9 +239,13 @@ class _Reader:
                 return Field(name, modifiers, inside)
 
     def _inside(self, end: str) -> tuple[Field, ...]:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.error()
         inside = self.fields()
         if not self._take(end):
             raise self.error()
+        self.depth -= 1
         return inside
 
     def _name(self) -> str:

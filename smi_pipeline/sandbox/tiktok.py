@@ -91,7 +91,7 @@ class TikTok:
         if not isinstance(is_random, bool):
             raise _invalid(ask, "Invalid is_random")
         asked = json.dumps([query, body["start_date"], body["end_date"], fields, is_random], sort_keys=True)
-        search_id = body.get("search_id")
+        search_id = body.get("search_id") or None
         if search_id is None and cursor > 0:
             raise _invalid(ask, "Invalid count or cursor")
         until = ask.now.replace(microsecond=0) if search_id is None else _search_began(ask, str(search_id), asked)
@@ -181,7 +181,7 @@ def _authorised(ask: Ask) -> None:
 def _body(ask: Ask) -> dict[str, Any]:
     try:
         body = json.loads(ask.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise _invalid(ask, "Invalid JSON body")

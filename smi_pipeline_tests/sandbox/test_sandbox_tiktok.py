@@ -151,7 +151,9 @@ def test_a_query_tiktok_cannot_read_is_invalid_params(sandbox, change):
 def test_fields_are_required_and_known(sandbox):
     for fields in ("", "id,shoe_size"):
         assert sandbox.tiktok("video/query", query(), fields=fields).status_code == 400
-    assert sandbox.tiktok("video/query", b"no json", fields="id").status_code == 400
+    for body in (b"no json", b"[" * 100_000, b"\xff\xfe"):
+        assert sandbox.tiktok("video/query", body, fields="id").json()["error"]["code"] == "invalid_params"
+    assert sandbox.tiktok("video/query", query(search_id=""), fields="id").status_code == 200
 
 
 def test_an_account_is_told_without_its_name_or_id(sandbox):
