@@ -299,6 +299,24 @@ def test_too_much_data_halves_the_page_and_keeps_it_small(platform, first, lab):
     assert all(f"limit({size})" in url or f"limit={size}" in url for size, url in zip(sizes, limits, strict=True))
 
 
+@pytest.mark.parametrize(("percent", "seconds"), [(79, None), (90, 30), (100, 300)])
+def test_what_is_used_of_metas_limit_slows_every_kind_of_request(lab, percent, seconds):
+    """It is the app's: a Page's answer that says so must hold back the request for its posts."""
+    fake = lab.Fake("facebook", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(4)]})
+    original, usage = fake._facebook, json.dumps({"call_count": percent, "total_time": 1, "total_cputime": 1})
+
+    def facebook(request):
+        answer = original(request)
+        if len(fake.requests) == 1:
+            answer.headers["x-app-usage"] = usage
+        return answer
+
+    fake._facebook = facebook
+    assert len(fake.one().posts) == 4
+    assert [request.url.path.count("published_posts") for request in fake.requests] == [0, 1]
+    assert fake.sleeps == ([] if seconds is None else [pytest.approx(seconds, abs=0.5)])
+
+
 def test_too_much_data_even_for_one_post_fails_the_account(lab):
     error = {"error": {"code": 1, "message": "Please reduce the amount of data you're asking for, then retry"}}
     fake = lab.Fake("facebook", {"city": []}, always=lambda: lab.answer(error, 500))
