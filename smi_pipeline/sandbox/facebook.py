@@ -22,17 +22,36 @@ MAX_LIMIT = 100
 EDGES = frozenset({"published_posts", "posts", "feed"})
 SANDBOX_USER = {"id": "100000000000001", "name": "Sandbox"}
 
+# What version 26 has, edges that can be expanded among them; the data have few of them, the others are left out.
 _PAGE_FIELDS = frozenset(
     words(
-        "id,name,username,link,followers_count,fan_count,published_posts,posts,feed,about,access_token,affiliation,"
-        "bio,business,can_checkin,category,category_list,checkins,company_overview,contact_address,country_page_likes,"
-        "cover,current_location,description,description_html,display_subtext,emails,engagement,featured_video,founded,"
-        "general_info,general_manager,global_brand_page_name,global_brand_root_id,has_added_app,hours,impressum,"
-        "instagram_business_account,is_always_open,is_community_page,is_permanently_closed,is_published,is_unclaimed,"
-        "is_verified,leadgen_tos_accepted,location,members,merchant_id,mission,name_with_location_descriptor,"
-        "overall_star_rating,parking,phone,photos,picture,place_type,price_range,privacy_info_url,products,"
-        "rating_count,single_line_address,start_info,store_number,talking_about_count,unread_message_count,"
-        "verification_status,videos,website,were_here_count,whatsapp_number"
+        "id,name,username,link,followers_count,fan_count,published_posts,posts,feed,about,access_token,ad_campaign,"
+        "affiliation,app_id,artists_we_like,attire,available_promo_offer_ids,awards,band_interests,band_members,"
+        "best_page,bio,birthday,booking_agent,breaking_news_usage,built,business,can_checkin,can_post,category,"
+        "category_list,checkins,company_overview,connected_instagram_account,connected_page_backed_instagram_account,"
+        "contact_address,copyright_attribution_insights,copyright_whitelisted_ig_partners,country_page_likes,cover,"
+        "culinary_team,current_location,delivery_and_pickup_option_info,description,description_html,"
+        "differently_open_offerings,directed_by,display_subtext,displayed_message_response_time,"
+        "does_viewer_have_page_permission_link_ig,emails,engagement,featured_video,features,food_styles,founded,"
+        "general_info,general_manager,genre,global_brand_page_name,global_brand_root_id,has_added_app,"
+        "has_lead_access,has_transitioned_to_new_page_experience,has_whatsapp_business_number,has_whatsapp_number,"
+        "hometown,hours,impressum,influences,instagram_business_account,is_always_open,is_calling_eligible,is_chain,"
+        "is_community_page,is_eligible_for_branded_content,"
+        "is_eligible_for_disable_connect_ig_btn_for_non_page_admin_am_web,is_messenger_bot_get_started_enabled,"
+        "is_messenger_platform_bot,is_owned,is_permanently_closed,is_published,is_unclaimed,is_verified,"
+        "is_webhooks_subscribed,keywords,leadgen_tos_acceptance_time,leadgen_tos_accepted,leadgen_tos_accepting_user,"
+        "location,members,merchant_id,merchant_review_status,messaging_feature_status,"
+        "messenger_ads_default_icebreakers,messenger_ads_default_quick_replies,messenger_ads_quick_replies_type,"
+        "mini_shop_storefront,mission,mpg,name_with_location_descriptor,network,new_like_count,offer_eligible,"
+        "overall_star_rating,owner_business,page_backed_threads_account_id,page_token,parent_page,parking,"
+        "payment_options,personal_info,personal_interests,pharma_safety_info,phone,photos,pickup_options,picture,"
+        "place_type,plot_outline,preferred_audience,press_contact,price_range,priority_hours,privacy_info_url,"
+        "produced_by,products,promotion_eligible,promotion_ineligible_reason,public_transit,rating_count,recipient,"
+        "record_label,release_date,restaurant_services,restaurant_specialties,schedule,screenplay_by,season,"
+        "single_line_address,starring,start_info,store_code,store_location_descriptor,store_number,studio,"
+        "supports_donate_button_in_live_video,talking_about_count,temporary_status,unread_message_count,"
+        "unread_notif_count,unseen_message_count,user_access_expire_time,verification_status,videos,voip_info,"
+        "website,were_here_count,whatsapp_number,written_by"
     )
 )
 _POST_FIELDS = frozenset(
@@ -40,11 +59,12 @@ _POST_FIELDS = frozenset(
         "id,created_time,message,story,permalink_url,status_type,shares,reactions,comments,attachments,from,"
         "updated_time,actions,admin_creator,allowed_advertising_objectives,application,backdated_time,call_to_action,"
         "can_reply_privately,child_attachments,comments_mirroring_domain,coordinates,event,expanded_height,"
-        "expanded_width,feed_targeting,full_picture,height,icon,instagram_eligibility,is_app_share,is_eligible_for_"
-        "promotion,is_expired,is_hidden,is_inline_created,is_instagram_eligible,is_popular,is_published,is_spherical,"
-        "likes,message_tags,multi_share_end_card,multi_share_optimized,parent_id,picture,place,privacy,"
-        "promotable_id,promotion_status,properties,scheduled_publish_time,sharedposts,story_tags,subscribed,target,"
-        "targeting,timeline_visibility,to,video_buying_eligibility,via,width"
+        "expanded_width,feed_targeting,full_picture,height,icon,instagram_eligibility,is_app_share,"
+        "is_eligible_for_dark_post,is_eligible_for_promotion,is_expired,is_fb_live_videos,is_hidden,"
+        "is_inline_created,is_instagram_eligible,is_live_clip,is_popular,is_published,is_spherical,likes,"
+        "message_tags,multi_share_end_card,multi_share_optimized,parent_id,picture,place,privacy,promotable_id,"
+        "promotion_status,properties,scheduled_publish_time,sharedposts,story_tags,subscribed,target,targeting,"
+        "timeline_visibility,to,via,video_buying_eligibility,was_fb_live_videos,width"
     )
 )
 _ATTACHMENT_FIELDS = frozenset(

@@ -138,3 +138,11 @@ def test_metas_sdk_is_answered_request_by_request_in_a_batch(sandbox):
     assert batch.execute() is None  # nothing is left to be asked again
     assert told == [{"id": PAGE, "name": "名 facebook"}]
     assert refused == [803]
+
+
+def test_no_field_of_metas_sdk_is_unknown(sandbox):
+    api = meta(sandbox)
+    names = [[value for name, value in vars(kind.Field).items() if name[0] != "_"] for kind in (Page, PagePost)]
+    assert Page(PAGE, api=api).api_get(fields=names[0])["id"] == PAGE
+    post = post_id("facebook", 100)
+    assert PagePost(post, api=api).api_get(fields=names[1])["id"] == post
