@@ -29,7 +29,7 @@ _USER_FIELDS = words(
 _VIDEO_FIELDS = words(
     "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
     "favorites_count,favourites_count,effect_ids,hashtag_names,hashtag_info_list,playlist_id,voice_to_text,is_stem_verified,"
-    "video_duration,video_mention_list,video_label,video_tag"
+    "sticker_info_list,effect_info_list,video_duration,video_mention_list,video_label,video_tag"
 )
 _OPERATIONS = ("EQ", "IN", "GT", "GTE", "LT", "LTE")
 _HASHTAG = re.compile(r"#(\w+)")

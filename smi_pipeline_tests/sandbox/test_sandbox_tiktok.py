@@ -148,7 +148,15 @@ def test_a_query_tiktok_cannot_read_is_invalid_params(sandbox, change):
     assert answer.json()["error"]["log_id"]
 
 
+DOCUMENTED = (
+    "id,video_description,create_time, region_code,share_count,view_count,like_count,comment_count, music_id,"
+    "hashtag_names, username,effect_ids,playlist_id,voice_to_text, is_stem_verified, favorites_count, video_duration,"
+    "hashtag_info_list, sticker_info_list, effect_info_list, video_mention_list,video_label,video_tag"
+)
+
+
 def test_fields_are_required_and_known(sandbox):
+    assert len(ids(sandbox.tiktok("video/query", query("sbx.two"), fields=DOCUMENTED))) == 1
     for fields in ("", "id,shoe_size"):
         assert sandbox.tiktok("video/query", query(), fields=fields).status_code == 400
     for body in (b"no json", b"[" * 100_000, b"\xff\xfe"):
