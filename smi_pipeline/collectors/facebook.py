@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from pydantic import AliasPath, Field, TypeAdapter
 
@@ -166,7 +166,7 @@ def _next(edge: Any) -> dict[str, str] | None:
     after = part(edge, "paging", "cursors", "after")
     if isinstance(after, str) and after:
         return {"after": after}
-    query = parse_qs(urlsplit(address).query)
+    query = parse_qs(address.partition("?")[2])
     names = ("after",) if "after" in query else ("since", "until", "__paging_token")
     cursor = {name: query[name][0] for name in names if name in query}
     if not cursor:

@@ -280,7 +280,10 @@ class TikTokReader(Reader):
                 for harvest in some:
                     records, payloads = [videos[i] for i in own[name]], [items[i] for i in own[name]]
                     harvest.add(records, payloads, answered_at(reply))
-            if reply.part("data", "has_more") is not True:
+            more = reply.part("data", "has_more")
+            if not isinstance(more, bool):  # nothing else tells a last page from one of many
+                raise Refusal("failed", "drift in the videos: has_more is neither true nor false")
+            if not more:
                 return
             place = {"cursor": reply.part("data", "cursor"), "search_id": reply.part("data", "search_id")}
             pages.turn(str(place["cursor"]))

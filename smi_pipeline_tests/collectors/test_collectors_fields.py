@@ -391,8 +391,11 @@ def test_a_failure_ends_the_others_and_is_raised_as_it_is():
         ({"next": "https://h/?access_token=[redacted]&after=N", "cursors": {"after": "C"}}, {"after": "C"}),
         ({"next": "https://h/?after=N"}, {"after": "N"}),
         ({"next": "https://h/?until=9&__paging_token=T"}, {"until": "9", "__paging_token": "T"}),
+        ({"next": "http://[no address?after=N%3D"}, {"after": "N="}),
+        ({"next": None, "cursors": {"after": "C"}}, None),
         ({"cursors": {"after": "C"}}, None),
         ({}, None),
+        (None, None),
     ],
 )
 def test_facebooks_next_page_is_read_for_its_cursor_alone(paging, cursor):

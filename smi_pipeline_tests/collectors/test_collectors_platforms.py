@@ -450,6 +450,20 @@ def test_a_query_tiktok_refuses_for_one_of_its_names_is_made_for_each_alone(lab)
     assert sorted(len(result.posts) for result in results) == [0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("told", [None, "true", 1])
+def test_tiktok_page_that_does_not_say_whether_more_follows_is_no_last_page(lab, told):
+    """Taken for the last one, it would have been two videos of five."""
+    fake = lab.Fake("tiktok", {"city": [lab.Post(n, lab.day(3)) for n in range(5)]})
+
+    def edit(body):
+        return {**body, "data": {**body["data"], "has_more": told}} if "videos" in body["data"] else body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert "has_more" in result.detail
+
+
 def test_tiktok_videos_of_others_are_left_out(lab):
     """String conditions match loosely."""
     fake = lab.Fake("tiktok", {"city": [lab.Post(1, lab.day(3)), lab.Post(2, lab.day(4))]})
