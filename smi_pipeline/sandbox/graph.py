@@ -158,12 +158,14 @@ def batch(ask: Ask, one: Callable[[Ask], Answer]) -> Answer:
 
 def _of_a_batch(ask: Ask, each: dict[str, Any], address: SplitResult, token: str) -> Ask:
     """One request of a batch as if it had come alone; what it does not say itself, the batch says for it."""
+    version, path = steps(unquote(address.path))
+    version = version or steps(ask.path)[0]
     given = parse_qsl(f"{address.query}&{each.get('body', '')}", keep_blank_values=True)
     shared = {name: ask.params[name] for name in ("appsecret_proof",) if name in ask.params}
     return replace(
         ask,
         method=str(each.get("method", "GET")).upper(),
-        path="/" + unquote(address.path).lstrip("/"),
+        path="/" + "/".join([version, *path] if version else path),
         params=shared | {"access_token": token} | dict(given),
     )
 

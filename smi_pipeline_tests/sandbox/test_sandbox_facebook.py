@@ -250,18 +250,19 @@ def test_the_asking_user_has_the_fields_asked_for_and_no_page_of_its_own(sandbox
 
 def test_the_requests_of_a_batch_are_answered_one_by_one_and_count_one_by_one(sandbox):
     asked = [
-        {"method": "GET", "relative_url": f"{PAGE}?fields=id,fan_count"},
-        {"method": "GET", "relative_url": f"v26.0/{PAGE}/posts?limit=1&fields=id"},
+        {"method": "GET", "relative_url": f"v26.0/{PAGE}?fields=id,fan_count"},
+        {"method": "GET", "relative_url": f"{PAGE}/posts?limit=1&fields=id"},
         {"relative_url": "17841400000000001?fields=business_discovery.username(sbx_ig)%7Busername%7D"},
         {"relative_url": "no_such_page"},
     ]
     sandbox.http.delete("/_sandbox/requests")
-    answer = sandbox.http.post("/v26.0/", data={"access_token": "sandbox", "batch": json.dumps(asked)})
+    answer = sandbox.http.post("/v24.0/", data={"access_token": "sandbox", "batch": json.dumps(asked)})
     told = [json.loads(part["body"]) for part in answer.json()]
 
     assert [part["code"] for part in answer.json()] == [200, 200, 200, 404]
     assert told[0] == {"id": PAGE, "fan_count": 5000}
     assert told[1]["data"] == [{"id": f"{PAGE}_249"}]
+    assert urlsplit(told[1]["paging"]["next"]).path == f"/v24.0/{PAGE}/posts"
     assert told[2]["business_discovery"]["username"] == "sbx_ig"
     assert told[3]["error"]["code"] == 803
     assert {"name": "X-App-Usage", "value": sandbox.graph(PAGE).headers["x-app-usage"]} in answer.json()[0]["headers"]
