@@ -42,6 +42,18 @@ def test_a_known_id_is_asked_for_instead_of_the_handle(platform, known, lab):
     assert not any("old_name" in str(request.url) for request in fake.requests)
 
 
+@pytest.mark.parametrize(
+    ("username", "outcome"), [("Old.Name", "answered"), ("oldname", "answered"), ("new.name", "renamed")]
+)
+def test_dots_and_capitals_make_no_other_facebook_page(lab, username, outcome):
+    """Facebook reads over both: a Page that writes its name with a dot has not got a new one."""
+    fake = lab.Fake("facebook", {"oldName": [lab.Post(1, lab.day(1))]}, ids={"oldName": "54971236771"})
+    fake.edit = lambda body: {**body, "username": username}
+    [result] = fake.collect(accounts=[fake.account("oldName", account_id="54971236771")])
+
+    assert (result.outcome, len(result.posts)) == (outcome, 1)
+
+
 def test_a_renamed_x_account_is_followed_by_its_id(lab):
     fake = lab.Fake("x", {"new_name": [lab.Post(1, lab.day(1))]}, ids={"new_name": "777"})
 
