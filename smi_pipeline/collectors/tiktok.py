@@ -20,7 +20,7 @@ from pydantic import AliasChoices, Field, TypeAdapter
 
 from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
-from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, read
+from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, compact, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
@@ -86,13 +86,13 @@ class TikTokUser(Record):
 
 
 class TikTokVideo(PostRecord):
-    """A video. TikTok's own example calls the id `video_id`, its answers `id`."""
+    """A video. TikTok's own example calls the id `video_id` and has no name, its answers `id` and `username`."""
 
     time_field: ClassVar[str] = "create_time"
 
     id: BigId = Field(validation_alias=AliasChoices("id", "video_id"))
     create_time: Epoch
-    username: Text
+    username: Text = None
     video_description: Text = None
     region_code: Text = None
     like_count: Count = None
@@ -275,7 +275,10 @@ class TikTokReader(Reader):
             pages.page(video.id for video in videos)
             own: dict[str, list[int]] = defaultdict(list)
             for index, video in enumerate(videos):
-                own[(video.username or "").casefold()].append(index)
+                if video.username is None:
+                    drifted = f"{index}.username", compact(items[index])
+                    raise Refusal("failed", "drift in the videos: a video without username", drifted=drifted)
+                own[video.username.casefold()].append(index)
             for name, some in owners.items():  # names match loosely there: others' videos may be among the answers
                 for harvest in some:
                     records, payloads = [videos[i] for i in own[name]], [items[i] for i in own[name]]

@@ -391,6 +391,14 @@ def test_a_failure_ends_the_others_and_is_raised_as_it_is():
         ({"next": "https://h/?access_token=[redacted]&after=N", "cursors": {"after": "C"}}, {"after": "C"}),
         ({"next": "https://h/?after=N"}, {"after": "N"}),
         ({"next": "https://h/?until=9&__paging_token=T"}, {"until": "9", "__paging_token": "T"}),
+        (
+            {  # as recorded in 2021, with names that have no value
+                "previous": "https://h/v10.0/4/posts?__previous=1&since=1625428258&until&__paging_token=P",
+                "next": "https://h/v10.0/4/posts?pretty=0&until=1624385168&since&__paging_token=T&__previous",
+            },
+            {"until": "1624385168", "__paging_token": "T"},
+        ),
+        ({"previous": "https://h/v10.0/4/posts?until&__previous=1&since=1623945625&__paging_token=P"}, None),
         ({"next": "http://[no address?after=N%3D"}, {"after": "N="}),
         ({"next": None, "cursors": {"after": "C"}}, None),
         ({"cursors": {"after": "C"}}, None),

@@ -462,6 +462,24 @@ def test_a_query_tiktok_refuses_for_one_of_its_names_is_made_for_each_alone(lab)
     assert sorted(len(result.posts) for result in results) == [0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("name", [None, "absent"])
+def test_a_tiktok_video_without_a_name_is_no_video_of_others(lab, name):
+    """Left out with those, a month would have none and say nothing."""
+    fake = lab.Fake("tiktok", {"city": [lab.Post(n, lab.day(3)) for n in range(3)]}, page=5)
+
+    def edit(body):
+        for video in body["data"].get("videos", [])[1:2]:
+            video["username"] = name
+            if name == "absent":
+                del video["username"]
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert [(one.reason, one.field) for one in result.rejected] == [("drift", "1.username")]
+
+
 @pytest.mark.parametrize("told", [None, "true", 1])
 def test_tiktok_page_that_does_not_say_whether_more_follows_is_no_last_page(lab, told):
     """Taken for the last one, it would have been two videos of five."""

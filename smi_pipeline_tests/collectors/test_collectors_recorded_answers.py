@@ -271,7 +271,20 @@ def test_an_instagram_medium_has_null_for_what_was_not_told(sent):
 
 
 def test_a_tiktok_video_of_the_documents_example_is_found_by_video_id():
-    sent = {"video_id": 702874395068494965, "create_time": 1633823999, "username": "u", "voice_to_text": "…"}
+    """TikTok's own sample of 2023: another name for the id, no username, no likes and no shares."""
+    sent = {
+        "hashtag_names": ["avengers", "pov"],
+        "region_code": "CA",
+        "create_time": 1633823999,
+        "effect_ids": ["0"],
+        "video_id": 702874395068494965,
+        "music_id": 703847506349838790,
+        "video_description": "lol #pov #avengers",
+        "view_count": 1050,
+        "comment_count": 2,
+    }
     [video] = read(tiktok.VIDEOS, [sent], "videos")
-    assert (video.id, video.like_count, video.view_count, video.hashtag_names) == (702874395068494965, None, None, None)
+    assert (video.id, video.view_count, video.comment_count) == (702874395068494965, 1050, 2)
+    assert (video.username, video.like_count, video.share_count) == (None, None, None)
+    assert (video.region_code, video.hashtag_names) == ("CA", ["avengers", "pov"])
     assert isinstance(read(tiktok.VIDEOS, [sent | {"video_id": 7.028e17}], "videos")[0].id, Bad)
