@@ -60,13 +60,16 @@ class Month:
     @property
     def next(self) -> Month:
         """The following month."""
-        year, index = divmod(self.first.year * 12 + self.first.month, 12)
-        return Month(date(year, index + 1, 1))
+        return self.plus(1)
 
     @property
     def previous(self) -> Month:
         """The month before."""
-        year, index = divmod(self.first.year * 12 + self.first.month - 2, 12)
+        return self.plus(-1)
+
+    def plus(self, months: int) -> Month:
+        """So many months later; earlier for a negative number."""
+        year, index = divmod(self.first.year * 12 + self.first.month - 1 + months, 12)
         return Month(date(year, index + 1, 1))
 
     def start(self, zone: ZoneInfo) -> datetime:

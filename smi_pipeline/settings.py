@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     )
     first_month: str = Field(default="2024-05", description="First monthly partition, YYYY-MM.")
     zone: str | None = Field(default=None, description="Zone of the months; the method file's own when not set.")
-    method: str = Field(default="m1", description="Name of a bundled method version, or the path of a method file.")
+    method: str | None = Field(
+        default=None,
+        description="A bundled method version or the path of a method file, for every month; unset: each month's own.",
+    )
     catalog: str | None = Field(default=None, description="DuckLake catalog; <lake>/catalog.sqlite when not set.")
     data_path: str | None = Field(default=None, description="Where Parquet files go; <lake>/tables when not set.")
 

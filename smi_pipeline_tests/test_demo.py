@@ -96,7 +96,7 @@ def test_the_printed_sentences_come_out(told):
         "TikTok传播力指数前十依次为北京、南京、镇江、南通、常州、盐城、天津、桂林、深圳、西安。"
     )
     assert said["absences"] == {
-        "tiktok": "TikTok不计入综合指数：138 个监测城市中 26 个设有账号，覆盖率 18.8%，低于 30% 的进入标准。"
+        "tiktok": "TikTok不计入综合指数：138个监测城市中26个设有账号，覆盖率18.8%，低于30%的进入标准。"
     }
 
 
@@ -125,6 +125,11 @@ def test_the_chinese_page_is_punctuated_as_chinese_is(edition):
     words.feed((edition / "index.html").read_text(encoding="utf-8"))
     wrong = [text for text in words.said if re.search(r"[一-鿿][,;:?!()]|[,;:?!()][一-鿿]", text)]
     assert wrong == []
+    # As newspapers set a sentence: no space between Chinese and figures, none beside full-width marks.
+    sentences = [text for text in words.said if re.search(r"[。（]", text)]
+    assert len(sentences) > 50
+    spaced = r"[一-鿿] [0-9A-Za-z]|[0-9A-Za-z%] [一-鿿]|[，。；：（）、] | [，。；：（）、]"
+    assert [text for text in sentences if re.search(spaced, text)] == []
     assert sum("一" <= character <= "鿿" for text in words.said for character in text) > 3000
 
 

@@ -100,9 +100,14 @@ def test_a_refused_credential_is_named_and_not_shown(sandbox, tmp_path):
     }
     code, output, _ = run(lake, sandbox, "collect", "2025-05", **wrong)
     assert code == 1
+    [*told] = [line for line in output.splitlines() if "SMI_" in line]
+    assert len(told) == len(wrong)
     for variable in wrong:
-        assert variable in output
+        assert variable.removesuffix("_SECRET") in output
     assert CANARY not in output
+    with Lake.of(lake).read() as cursor:
+        states = cursor.execute("select status, accounts_answered, requests from raw.collection").fetchall()
+    assert states == [("failed", 0, 1)] * len(wrong)
     assert [name for name, data in everything_stored(lake) if CANARY.encode() in data] == []
 
 

@@ -23,7 +23,7 @@ class Pages:
     def restart(self) -> None:
         """The listing is read from its first page."""
         self._cursors: set[str] = set()
-        self._ids: set[object] = set()
+        self._ids: set[str] = set()
         self._pages = 0
         self._empty = 0
         self._fresh = False
@@ -35,7 +35,7 @@ class Pages:
 
     def page(self, ids: Iterable[object]) -> None:
         """Called for each page, with the ids on it."""
-        found = set(ids)
+        found = {str(one) for one in ids}  # an id that is none may be anything, also what no set can hold
         self._fresh = not found <= self._ids
         self._ids |= found
         self._pages += 1

@@ -58,6 +58,29 @@ class Reply:
         """The value at `path` of the body, null where the way there ends."""
         return part(self.body, *path)
 
+    def listed(self, name: str) -> list[Any]:
+        """The list called `name` of the body, empty where there is none.
+
+        Raises:
+            Refusal: drift, there is something else.
+        """
+        value = self.part(name)
+        if value is not None and not isinstance(value, list):
+            raise Refusal("failed", f"drift in the answer: {name}: expected a list", at=self.at)
+        return value or []
+
+    def by_key(self, name: str, key: str) -> dict[str, Any]:
+        """The records of the list called `name`, by the text that each has at `key`.
+
+        Raises:
+            Refusal: drift, one has none.
+        """
+        records = self.listed(name)
+        keys = [part(record, key) for record in records]
+        if not all(isinstance(one, str) for one in keys):
+            raise Refusal("failed", f"drift in the answer: {name}: {key}: field required", at=self.at)
+        return dict(zip(keys, records, strict=True))
+
 
 @dataclass(frozen=True)
 class Verdict:

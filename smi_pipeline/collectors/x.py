@@ -106,16 +106,16 @@ def classify(reply: Reply) -> Verdict:
         case HTTPStatus.TOO_MANY_REQUESTS if kind.endswith("/usage-capped") and reply.at is not None:
             month_end = (reply.at.replace(day=1) + timedelta(days=32)).replace(day=1)
             return Verdict("quota", said, resume_at=month_end.replace(hour=0, minute=0, second=0, microsecond=0))
-        case HTTPStatus.BAD_REQUEST if kind.endswith("/invalid-request") and (named := _refused_values(body)):
-            return Verdict("bad_field", said, named=named)
+        case HTTPStatus.BAD_REQUEST if (parameters := part(body, "errors", 0, "parameters")) is not None:
+            stale, named = part(parameters, "pagination_token") is not None, _refused_values(parameters)
+            return Verdict("bad_page_token" if stale else "bad_field" if named else "failed", said, named=named)
         case HTTPStatus.FORBIDDEN if kind.endswith("/not-authorized-for-resource"):
             return Verdict("private", said)
     return by_status(reply, said, remedy="set a valid SMI_X_BEARER_TOKEN of an app enrolled for API v2")
 
 
-def _refused_values(body: Any) -> tuple[str, ...]:
+def _refused_values(parameters: Any) -> tuple[str, ...]:
     """The values of the field parameters that a bad request is blamed on; a message lists all the good ones as well."""
-    parameters = part(body, "errors", 0, "parameters")
     found = parameters.items() if isinstance(parameters, dict) else ()
     return tuple(
         value.strip("[] ")
@@ -221,11 +221,11 @@ class XReader(Reader):
             lambda: self.http.ask(USERS, path, params={parameter: listed, "user.fields": str(fields)}), fields
         )
         said: dict[str, tuple[Any, Reply]] = {}
-        for problem in reply.part("errors") or []:
+        for problem in reply.listed("errors"):
             for name in ("value", "resource_id"):
                 said[str(part(problem, name)).lower()] = ({"problem": problem}, reply)
-        for user in reply.part("data") or []:
-            said[str(part(user, key)).lower()] = (user, reply)
+        for called, user in reply.by_key("data", key).items():
+            said[called.lower()] = (user, reply)
         nothing = {"problem": {"title": "the answer names it neither among the users nor among the errors"}}
         return {value: said.get(value, (nothing, reply)) for value in values}
 
@@ -279,16 +279,23 @@ class XReader(Reader):
     async def _posts(self, harvest: Harvest, params: dict[str, str | int], pages: Pages) -> None:
         """All pages of the window."""
         path, token, fields = f"2/users/{harvest.platform_account_id}/tweets", "", self.asked("post", harvest)
+        restarted = False
 
         async def page() -> Reply:
             place = params | ({"pagination_token": token} if token else {})
             return await self.http.ask(TIMELINE, path, params=place | {"tweet.fields": str(fields)})
 
         while True:
-            reply = await without_refused(page, fields)
+            try:
+                reply = await without_refused(page, fields)
+            except Refusal as refusal:
+                if refusal.kind != "bad_page_token" or restarted:
+                    raise
+                token, restarted = "", True  # tokens may expire
+                pages.restart()
+                continue
             if reply.part("data") is None:
-                _no_posts(reply)
-                break
+                _no_posts(reply)  # a page without posts may still name a next one
             items, payloads = _with_media(reply)
             posts = read(POSTS, items, "the timeline")
             pages.page(post.id for post in posts)
@@ -353,13 +360,13 @@ def _with_media(reply: Reply) -> tuple[Any, list[Any]]:
     """
     data = reply.part("data")
     listed = reply.part("includes", "media")
-    media = {part(one, "media_key"): one for one in listed} if isinstance(listed, list) else {}
+    media = {str(part(one, "media_key")): one for one in listed} if isinstance(listed, list) else {}
     payloads = []
     for post in data if isinstance(data, list) else ():
         keys = part(post, "attachments", "media_keys")
-        own = [media[key] for key in keys if key in media] if isinstance(keys, list) else []
+        own = [media[key] for key in map(str, keys) if key in media] if isinstance(keys, list) else []
         payloads.append({**post, "includes": {"media": own}} if own else post)
-    return ([item(payload) for payload in payloads], payloads) if isinstance(data, list) else (data, [])
+    return ([item(payload) for payload in payloads], payloads) if data is None or isinstance(data, list) else (data, [])
 
 
 def item(payload: Any) -> Any:
@@ -368,7 +375,7 @@ def item(payload: Any) -> Any:
         return payload
     references = part(payload, "referenced_tweets") or part(payload, "referenced_posts")
     types = [part(one, "type") for one in references] if isinstance(references, list) else []
-    own = part(payload, "includes", "media") or []
-    # Attached and yet not among the media: of an unknown kind, which is not the same as a post of text alone.
-    kinds = [part(one, "type") for one in own] if own or not part(payload, "attachments", "media_keys") else None
-    return {**payload, "media_types": kinds, "referenced_tweet_types": types}
+    kinds = [kind for one in part(payload, "includes", "media") or [] if (kind := part(one, "type")) is not None]
+    # Attached and yet told by no medium: of an unknown kind, which is not the same as a post of text alone.
+    unknown = not kinds and part(payload, "attachments", "media_keys")
+    return {**payload, "media_types": None if unknown else kinds, "referenced_tweet_types": types}

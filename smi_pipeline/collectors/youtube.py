@@ -41,8 +41,10 @@ _REASONS: dict[Kind, tuple[str, ...]] = {
     "throttle": ("rateLimitExceeded", "userRateLimitExceeded"),
     "auth": ("keyInvalid", "keyExpired", "accessNotConfigured", "authError", "forbidden", "ipRefererBlocked"),
     "no_list": ("playlistNotFound",),
-    "missing": ("channelNotFound",),
-    "private": ("playlistItemsNotAccessible",),
+    "missing": ("channelNotFound", "channelClosed"),
+    "suspended": ("channelSuspended",),
+    "private": ("playlistItemsNotAccessible", "playlistForbidden"),
+    "failed": ("channelForbidden",),  # of fifty asked for at once it does not say which
     "bad_page_token": ("invalidPageToken",),
 }
 _KINDS = {reason: kind for kind, reasons in _REASONS.items() for reason in reasons}
@@ -92,7 +94,10 @@ VIDEOS = TypeAdapter(list[YouTubeVideo])
 
 
 def classify(reply: Reply) -> Verdict:
-    """What an answer means: by the error's reason, never by its message but for a key that has no reason of its own."""
+    """What an answer means: by the error's reason, never by its message but where nothing else tells.
+
+    That is a key that is not valid, and the name of the limit that was reached: a day's is not waited out.
+    """
     error = reply.part("error")
     if not isinstance(error, dict):
         if is_good(reply) and reply.part("items") is None and reply.part("pageInfo") is None:
@@ -106,12 +111,21 @@ def classify(reply: Reply) -> Verdict:
         isinstance(details, list) and "API_KEY_INVALID" in (part(detail, "reason") for detail in details)
     ):
         kind = "auth"
+    if kind == "throttle" and _is_of_a_day(details, message):
+        kind = "quota"
     if reason == "unknownPart":
         return Verdict("bad_field", said, named=tuple(re.findall(r"\w+", message)))
     if kind is not None:
         return decided(kind, reply, said, remedy=REMEDY, quota_zone=QUOTA_ZONE)
     verdict = by_status(reply, said, remedy=REMEDY)
     return Verdict("failed", said) if verdict is OK else verdict
+
+
+def _is_of_a_day(details: Any, message: str) -> bool:
+    """Whether the limit that was reached is one of a day: its name and its unit say so, the reason does not."""
+    listed = details if isinstance(details, list) else []
+    units = [str(part(one, "metadata", "quota_unit")) for one in listed]
+    return any(unit.startswith("1/d/") for unit in units) or re.search(r"limit '[^']* per day'", message) is not None
 
 
 def create(settings: Settings, wire: Wire) -> YouTubeReader:
@@ -203,24 +217,25 @@ class YouTubeReader(Reader):
             ids = ",".join(dict.fromkeys(str(harvest.account.platform_account_id) for harvest in some))
             try:
                 reply = await ask(id=ids, maxResults=BATCH)
+                found = reply.by_key("items", "id")
             except Refusal as refusal:
                 for harvest in some:
                     await emit(self.refused(harvest, refusal))
                 return
-            found = {part(record, "id"): record for record in reply.part("items") or []}
             await each(
                 some,
-                lambda h: then(h, found.get(h.account.platform_account_id), reply),
+                lambda h: then(h, found.get(str(h.account.platform_account_id)), reply),
                 at_once=self.http.concurrency,
             )
 
         async def by_handle(harvest: Harvest) -> None:
             try:
                 reply = await ask(forHandle=f"@{harvest.account.handle}")
+                found = reply.listed("items")
             except Refusal as refusal:
                 await emit(self.refused(harvest, refusal))
                 return
-            await then(harvest, reply.part("items", 0), reply)
+            await then(harvest, found[0] if found else None, reply)
 
         known = [harvest for harvest in harvests if harvest.account.platform_account_id]
         named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
@@ -274,7 +289,7 @@ class YouTubeReader(Reader):
                 token, restarted = "", True
                 pages.restart()
                 continue
-            records = reply.part("items") or []
+            records = reply.listed("items")
             uploads = read(UPLOADS, records, "the uploads")
             dates = [upload.videoPublishedAt for upload in uploads if upload.videoPublishedAt is not None]
             dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
@@ -344,11 +359,12 @@ class _Videos:
                 lambda: self._reader.http.ask(VIDEOS_LIST, "videos", params={"part": str(fields), "id": _ids(batch)}),
                 fields,
             )
+            found = reply.by_key("items", "id")
         except Refusal as refusal:
             for channel, _ in batch:
                 channel.refusal = channel.refusal or refusal
         else:
-            self._add(batch, reply)
+            self._add(batch, found, answered_at(reply))
         for channel, video in batch:
             channel.waiting.pop(video, None)
         # Decided before the first of them is waited for: another batch of the same channel may end meanwhile.
@@ -357,18 +373,14 @@ class _Videos:
             await self._settle(channel)
 
     @staticmethod
-    def _add(batch: list[tuple[_Channel, str]], reply: Reply) -> None:
-        items = reply.part("items") or []
-        found = {part(video, "id"): video for video in items}
+    def _add(batch: list[tuple[_Channel, str]], found: dict[str, Any], at: datetime) -> None:
         for channel in {id(channel): channel for channel, _ in batch}.values():
             videos = [video for owner, video in batch if owner is channel]
             payloads = [{"playlistItem": channel.waiting[v], "video": found[v]} for v in videos if v in found]
             channel.gone += len(videos) - len(payloads)
             try:
-                if None in found:
-                    raise Refusal("failed", "drift in the videos: id: field required", at=reply.at)  # noqa: TRY301
                 records = read(VIDEOS, payloads, "the videos")
-                channel.harvest.add(records, payloads, answered_at(reply))
+                channel.harvest.add(records, payloads, at)
             except Refusal as refusal:
                 channel.refusal = refusal
 

@@ -84,6 +84,30 @@ INVARIANTS = [
         "select month, city_id, score, rank, rank() over (partition by month order by round(score, 6) desc) as expected"
         " from index.composite where rank is not null qualify rank <> expected",
     ),
+    Invariant(
+        ("index", "composite"),
+        "final_exactly_where_experts_are_released",
+        "A month is final if its expert scores are released, and provisional, without any of them, if not.",
+        "select c.month, c.city_id, c.status, c.qualitative, a.released from index.composite as c"
+        " join index.expert_agreement as a using (month)"
+        " where (c.status = 'final') <> a.released or (not a.released and c.qualitative is not null)",
+    ),
+    Invariant(
+        ("index", "expert_agreement"),
+        "raters_agree",
+        "Where experts have rated a month, enough of its cities have enough raters and these agree.",
+        "select month, vintage, raters, share_with_enough, alpha, reason from index.expert_agreement"
+        " where list_has_any(flags, ['few_rated', 'low_alpha', 'alpha_undefined'])",
+        serious=False,
+    ),
+    Invariant(
+        ("index", "expert_city"),
+        "no_city_is_to_be_rated_again",
+        "Every city of a rated month has enough raters, and they are not too far apart.",
+        "select month, city_id, raters, mean, sd, flags from index.expert_city"
+        " where list_contains(flags, 'rerate') order by month, city_id",
+        serious=False,
+    ),
 ]
 
 

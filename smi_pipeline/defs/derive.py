@@ -14,7 +14,8 @@ import polars as pl
 
 from smi_pipeline.defs.inputs import Inputs
 from smi_pipeline.defs.partitions import ZONE
-from smi_pipeline.index.edition import edition
+from smi_pipeline.index.edition import Edition, edition
+from smi_pipeline.index.method import Method
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import Replaced, has_month, replace_month
@@ -26,14 +27,23 @@ from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
 ACCOUNT_MONTH, CITY_PLATFORM_MONTH = "metrics.account_month", "metrics.city_platform_month"
-INDEX_TABLES = ("indicator_score", "platform_index", "platform_weight", "composite", "contribution")
+INDEX_TABLES = (
+    "indicator_score",
+    "platform_index",
+    "platform_weight",
+    "composite",
+    "contribution",
+    "expert_agreement",
+    "expert_city",
+)
 
 
 def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """The months whose metrics a run of `months` makes.
 
-    The month before is added where it is collected but not derived, since ranks change against it; the month after
-    where it is derived already, since its follower growth begins at this month's end.
+    The month before is added where it is collected but not derived, since ranks change against it, and the one before
+    that, whose figures may stand in there; the month after where it is derived already, since its follower growth
+    begins at this month's end.
     """
     wanted = set(months)
     with lake.read() as cursor:
@@ -42,8 +52,8 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
         ).fetchall()
         collected = {Month(first) for (first,) in rows}
         for month in months:
-            if month.previous in collected and not has_month(cursor, ACCOUNT_MONTH, month.previous.first):
-                wanted.add(month.previous)
+            before = (month.previous, month.plus(-2))
+            wanted.update(m for m in before if m in collected and not has_month(cursor, ACCOUNT_MONTH, m.first))
             if month.next in collected and has_month(cursor, ACCOUNT_MONTH, month.next.first):
                 wanted.add(month.next)
     return sorted(wanted)
@@ -52,15 +62,18 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
 def with_account_months(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """`months` and those neighbours that have account rows: a city's month is made anew with its accounts'."""
     with lake.read() as cursor:
-        beside = {near for month in months for near in (month.previous, month.next)}
+        beside = {near for month in months for near in (month.plus(-2), month.previous, month.next)}
         return sorted({*months, *(near for near in beside if has_month(cursor, ACCOUNT_MONTH, near.first))})
 
 
 def with_followers(lake: Lake, months: Sequence[Month], table: str) -> list[Month]:
-    """`months`, and the month after each where `table` holds it already: its changes are counted against this one."""
+    """`months`, and the two after each where `table` holds them already.
+
+    Their changes are counted against this one; the second one's month before may rest on figures carried from it.
+    """
+    after = {month.plus(later) for month in months for later in (1, 2)}
     with lake.read() as cursor:
-        after = {month.next for month in months if has_month(cursor, table, month.next.first)}
-    return sorted({*months, *after})
+        return sorted({*months, *(month for month in after if has_month(cursor, table, month.first))})
 
 
 def derive_account_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
@@ -89,7 +102,7 @@ def derive_account_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
             accounts=inputs.accounts,
             month=month,
             zone=ZONE,
-            include_reposts=inputs.method.include_reposts,
+            include_reposts=inputs.method_of(month).include_reposts,
         )
         return replace_month(lake, ACCOUNT_MONTH, month.first, rows)
 
@@ -104,23 +117,32 @@ def derive_city_platform_month(lake: Lake, month: Month, inputs: Inputs) -> Repl
 def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced]:
     """All tables of the index for one month, and the registry as it was valid in it; by table name."""
     with lake.lock("index"):
-        scored = edition(
-            month=month,
-            method=inputs.method,
-            cities=inputs.cities,
-            accounts=inputs.accounts,
-            metrics=_months(lake, CITY_PLATFORM_MONTH, [month.previous, month]),
-            weight_inputs=inputs.weight_inputs,
-            experts=inputs.experts(month),
-            experts_previous=inputs.experts(month.previous),
-            experts_earlier=[inputs.experts(month.previous.previous), inputs.experts(month.previous.previous.previous)],
-            cut=_least_cut(lake, month),
-            cut_previous=_least_cut(lake, month.previous),
-        )
+        scored = score_month(lake, month, inputs, inputs.method_of(month))
         tables = {name: cast("pl.DataFrame", getattr(scored, name)) for name in INDEX_TABLES}
         for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
             tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
         return {name: replace_month(lake, f"index.{name}", month.first, frame) for name, frame in tables.items()}
+
+
+def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edition:
+    """The index of a month under a method, from the lake's metrics; stores nothing.
+
+    The month before is scored under the same method, so that a change of rank is never one of the method.
+    """
+    return edition(
+        month=month,
+        method=method,
+        cities=inputs.cities,
+        accounts=inputs.accounts,
+        metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
+        weight_inputs=inputs.weight_inputs,
+        experts=inputs.experts(month),
+        experts_vintage=inputs.experts_vintage(month),
+        experts_previous=inputs.experts(month.previous),
+        experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
+        cut=_least_cut(lake, month),
+        cut_previous=_least_cut(lake, month.previous),
+    )
 
 
 def _least_cut(lake: Lake, month: Month) -> Cut:

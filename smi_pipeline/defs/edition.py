@@ -36,17 +36,19 @@ where month = $month
   and collection_id in (select collection_id from staging.stg_account_outcomes where month = $month)
 order by platform
 """
-# The commits that brought this month's inputs, the neighbour's collections among them: ranks change against it.
+# The commits that brought this month's inputs. Ranks change against the month before, which may rest on figures of the
+# one before it; expert scores may be carried over from three months back.
 _INPUT_SNAPSHOTS = """
 select max(snapshot_id) from (
     select max(snapshot_id) as snapshot_id from raw.collection_log
     where collection_id in (
-        select collection_id from staging.stg_account_outcomes where month = $month or month = $previous
+        select collection_id from staging.stg_account_outcomes where month between $carried and $month
     )
     -- figures near a border of either month, which growth is reckoned from
     or cut = 'snapshot' and day between $previous::date - 4 and last_day($month::date) + 4
     union all
-    select max(snapshot_id) from raw.input_file where month is null or month = $month or month = $previous
+    select max(snapshot_id) from raw.input_file
+    where (month is null or month between $experts and $month) and (kind <> 'method' or name = $method)
 )
 """
 
@@ -63,7 +65,13 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         except duckdb.CatalogException as error:
             raise LakeError(f"{month} is not derived: {str(error).splitlines()[0]}; run `smi run {month}`") from error
         collections = read_frame(cursor, _COLLECTIONS, {"month": month.first})
-        span = {"month": month.first, "previous": month.previous.first}
+        span = {
+            "month": month.first,
+            "previous": month.previous.first,
+            "carried": month.plus(-2).first,
+            "experts": month.plus(-3).first,
+            "method": inputs.versions.of(month),
+        }
         row = cursor.execute(_INPUT_SNAPSHOTS, span).fetchone()
     if frames["composite"].is_empty():
         raise LakeError(f"{month} is not scored; run `smi run {month}`")
@@ -71,7 +79,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         month=month,
         zone=ZONE,
         status=frames["composite"]["status"][0],
-        method=inputs.method,
+        method=inputs.method_of(month),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

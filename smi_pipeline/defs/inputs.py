@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
-from smi_pipeline.index.method import Method, method_text, parse_method
+from smi_pipeline.index.method import ExpertRule, Method, method_text, parse_method
+from smi_pipeline.index.panel import monitored_cities
+from smi_pipeline.index.versions import Versions, bundled_months
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
     InputFile,
@@ -20,13 +24,14 @@ from smi_pipeline.lake.inputs import (
     weight_inputs_frame,
 )
 from smi_pipeline.months import Month
-from smi_pipeline.registry.inputs import ExpertScore
+from smi_pipeline.registry.inputs import ExpertScore, Vintage
 from smi_pipeline.registry.load import (
     ACCOUNTS,
     CITIES,
     WEIGHT_INPUTS,
     Registry,
     RegistryError,
+    parse_expert_scores,
     parse_registry,
     parse_rows,
     parse_weight_inputs,
@@ -37,11 +42,16 @@ from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
 
 @dataclass(frozen=True)
 class Inputs:
-    """Registry, method and the other input files as the lake has them now."""
+    """Registry, methods and the other input files as the lake has them now."""
 
     registry: Registry
-    method: Method
+    versions: Versions
     stored: StoredInputs
+
+    def method_of(self, month: Month) -> Method:
+        """The method a month is computed with, from the text the lake has of it."""
+        kept = self.stored.need("method", name=self.versions.of(month))
+        return parse_method(kept.text, name=kept.name)
 
     @property
     def cities(self) -> pl.DataFrame:
@@ -70,21 +80,46 @@ class Inputs:
         file = self.stored.find("expert_scores", month.first)
         return None if file is None else experts_frame(parse_rows(file.text, file.name, ExpertScore))
 
+    def experts_vintage(self, month: Month) -> Vintage | None:
+        """Which of the month's files of expert scores that is, or null when there are none yet."""
+        return self.stored.vintage("expert_scores", month.first)
+
 
 def current_inputs(lake: Lake, settings: Settings) -> Inputs:
-    """Store what changed in the registry folder, the method file and the inbox, and give the stored inputs back.
+    """Store what changed in the registry folder, the methods and the inbox, and give the stored inputs back.
 
     Raises:
         RegistryError, MethodError: a file is not usable; nothing is stored then.
     """
-    scores = _inbox(lake)
-    for file in stored_inputs(lake).changed(scores):  # those stored as they are were read when they came
-        parse_rows(file.text, file.name, ExpertScore)
-    method = InputFile("method", settings.method, method_text(settings.method))
-    parse_method(method.text, name=method.name)
-    stored = store_inputs(lake, [*_registry_files(lake, settings), method, *scores], datetime.now(UTC))
-    cities, accounts, kept = (stored.need(kind) for kind in ("cities", "accounts", "method"))
-    return Inputs(parse_registry(cities.text, accounts.text), parse_method(kept.text, name=kept.name), stored)
+    scores, files, versions = _inbox(lake), _registry_files(lake, settings), method_versions(settings)
+    methods = [InputFile("method", name, method_text(name)) for name in versions.names]
+    rules = {method.name: parse_method(method.text, name=method.name).experts for method in methods}
+    _check_expert_scores(lake, scores, files, lambda month: rules[versions.of(month)])
+    stored = store_inputs(lake, [*files, *methods, *scores], datetime.now(UTC))
+    return _inputs(stored, versions)
+
+
+def kept_inputs(lake: Lake, settings: Settings) -> Inputs:
+    """The inputs the lake has, for whoever only looks: nothing is read elsewhere, nothing stored.
+
+    Raises:
+        LakeError: the lake has none yet.
+    """
+    return _inputs(stored_inputs(lake), method_versions(settings))
+
+
+def method_versions(settings: Settings) -> Versions:
+    """The versions of all months: the project's own, or the one method that is set for all of them.
+
+    Raises:
+        MethodError: the months file or a version in it is not usable.
+    """
+    return bundled_months() if settings.method is None else Versions.always(settings.method)
+
+
+def _inputs(stored: StoredInputs, versions: Versions) -> Inputs:
+    cities, accounts = stored.need("cities"), stored.need("accounts")
+    return Inputs(parse_registry(cities.text, accounts.text), versions, stored)
 
 
 def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
@@ -102,9 +137,42 @@ def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
     return [cities, accounts, weights]
 
 
+def _check_expert_scores(
+    lake: Lake, scores: list[InputFile], registry: list[InputFile], rule_of: Callable[[Month], ExpertRule]
+) -> None:
+    """Hold the files that are new or changed to the method and to the cities of their month.
+
+    Those stored as they are were held to both when they came: a city that left the registry since does not undo them.
+
+    Raises:
+        RegistryError: every mistake of all of them.
+    """
+    stored = stored_inputs(lake)
+    changed = stored.changed(scores)
+    if not changed:
+        return
+    given = {file.kind: file.text for file in registry}
+    cities, accounts = (given.get(kind) or stored.need(kind).text for kind in ("cities", "accounts"))
+    frame, problems = cities_frame(parse_registry(cities, accounts).cities), []
+    for file in changed:
+        where = str(_inbox_folder(lake) / file.name)
+        month = Month.parse(file.name.removesuffix(".csv"))
+        monitored, rule = set(monitored_cities(frame, month)["city_id"]), rule_of(month)
+        try:
+            parse_expert_scores(file.text, where, cities=monitored, scale=rule.scale, criteria=rule.criteria)
+        except RegistryError as error:
+            problems += error.problems
+    if problems:
+        raise RegistryError(problems)
+
+
+def _inbox_folder(lake: Lake) -> Path:
+    return lake.path / "inbox" / "expert_scores"
+
+
 def _inbox(lake: Lake) -> list[InputFile]:
     found = []
-    for path in sorted((lake.path / "inbox" / "expert_scores").glob("*.csv")):
+    for path in sorted(_inbox_folder(lake).glob("*.csv")):
         try:
             month = Month.parse(path.stem)
         except ValueError as error:

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from smi_pipeline.defs.inputs import method_versions
 from smi_pipeline.index.method import load_method
 from smi_pipeline.months import Month
 from smi_pipeline.settings import settings
 
-ZONE = ZoneInfo(settings().zone or load_method(settings().method).zone)
+ZONE = ZoneInfo(settings().zone or load_method(method_versions(settings()).names[0]).zone)  # versions share it
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=settings().first_month, fmt="%Y-%m", timezone=str(ZONE))
 

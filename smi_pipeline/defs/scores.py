@@ -21,11 +21,14 @@ _WHAT = {
     "platform_weight": "The month's platform weights, each as a sum of its parts.",
     "composite": "The composite score and ranking.",
     "contribution": "What each indicator adds to a city's score; the parts add up exactly.",
+    "expert_agreement": "How far the month's raters agree, whether their scores are released, and if not, why.",
+    "expert_city": "Each city's expert score, its raters' spread, and whether it must be rated again.",
 }
-# A month looks at its own metrics and the month's before; not at stored index rows, so months may come in any order.
+# A month looks at its own metrics and those of the two months before (the second may stand in for gaps of the first);
+# not at stored index rows, so months may come in any order.
 _METRICS = dg.AssetDep(
     ["metrics", "city_platform_month"],
-    partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True),
+    partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-2, allow_nonexistent_upstream_partitions=True),
 )
 
 
@@ -46,7 +49,7 @@ def _specs() -> list[dg.AssetSpec]:
 
 @dg.multi_asset(name="index", specs=_specs(), backfill_policy=dg.BackfillPolicy.single_run())
 def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult[None]]:
-    """Score the months of the run, and the month after where it is scored already: its changes are against this one."""
+    """Score the months of the run, and the two after where they are scored already: they look back at these."""
     with told_clearly():
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_followers(lake, months_of(context), "index.composite"):

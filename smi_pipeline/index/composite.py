@@ -92,7 +92,7 @@ def composite(
                 no_account=pl.col("account").is_null(),
                 insufficient=few,
                 no_expert_score=pl.col("qualitative").is_null() & pl.lit(final),
-                carried=pl.col("carried") > 0,
+                expert_carried=pl.col("carried") > 0,
                 few_raters=(pl.col("carried") == 0) & (pl.col("raters") < method.experts.raters),
             ),
         )

@@ -15,12 +15,14 @@ import polars as pl
 from smi_pipeline.index.changes import composite_before, ranked_composite, ranked_platforms, score_before
 from smi_pipeline.index.composite import Status, city_platforms, composite
 from smi_pipeline.index.contributions import CONTRIBUTION, contributions
-from smi_pipeline.index.experts import expert_scores, is_released
+from smi_pipeline.index.experts import EXPERT_CITY, expert_city, expert_scores, with_rerate
 from smi_pipeline.index.method import Method
+from smi_pipeline.index.release import EXPERT_AGREEMENT, release
 from smi_pipeline.index.scoring import Inputs, score
 from smi_pipeline.index.weights import PLATFORM_WEIGHT
 from smi_pipeline.metrics.columns import FLAGS, Schema, columns
 from smi_pipeline.months import Month
+from smi_pipeline.registry.inputs import Vintage
 
 INDICATOR_SCORE: Final[Schema] = {
     "month": pl.Date,
@@ -59,12 +61,22 @@ COMPOSITE: Final[Schema] = {
     "raters": pl.Int64,
     "flags": FLAGS,
 }
-__all__ = ["COMPOSITE", "CONTRIBUTION", "INDICATOR_SCORE", "PLATFORM_INDEX", "PLATFORM_WEIGHT", "Edition", "edition"]
+__all__ = [
+    "COMPOSITE",
+    "CONTRIBUTION",
+    "EXPERT_AGREEMENT",
+    "EXPERT_CITY",
+    "INDICATOR_SCORE",
+    "PLATFORM_INDEX",
+    "PLATFORM_WEIGHT",
+    "Edition",
+    "edition",
+]
 
 
 @dataclass(frozen=True)
 class Edition:
-    """The index of one month: five frames whose columns are the schemas of this module.
+    """The index of one month: seven frames whose columns are the schemas of this module.
 
     Attributes:
         status: provisional while the cut or the expert part is.
@@ -75,6 +87,8 @@ class Edition:
         composite: a row a monitored city, best first, unranked ones last. rank_p05 and rank_p95 are null: a rank's
             interval needs the uncertainty analysis, which is not part of this computation.
         contribution: the parts that add up to each city's score.
+        expert_agreement: one row: how far the raters agree, and what stands against releasing their scores.
+        expert_city: a row a monitored city: its ratings, released or not, and whether it must be rated again.
     """
 
     month: Month
@@ -85,6 +99,8 @@ class Edition:
     platform_weight: pl.DataFrame
     composite: pl.DataFrame
     contribution: pl.DataFrame
+    expert_agreement: pl.DataFrame
+    expert_city: pl.DataFrame
 
 
 def edition(
@@ -98,6 +114,7 @@ def edition(
     experts: pl.DataFrame | None,
     experts_previous: pl.DataFrame | None,
     experts_earlier: Sequence[pl.DataFrame | None] = (),
+    experts_vintage: Vintage | None = None,
     cut: Status = "final",
     cut_previous: Status = "final",
 ) -> Edition:
@@ -108,11 +125,13 @@ def edition(
         method: every parameter.
         cities: the registry's: city_id, valid_from, valid_to.
         accounts: the registry's: city_id, platform, in_index, valid_from, valid_to.
-        metrics: metrics.city_platform_month of the month and, for the changes, of the month before where there is one.
+        metrics: metrics.city_platform_month of the month, of the month before where there is one, for the changes, and
+            of the one before that, whose figures may stand in for gaps of the latter.
         weight_inputs: dated inputs of the platform weights (see `platform_weights`).
         experts: rater, city_id, criterion, score of the month; None without a file.
         experts_previous: the same of the month before.
         experts_earlier: of the months before that, newest first: a missing expert score is carried over from them.
+        experts_vintage: which of the month's files `experts` is, as the tables are to say it.
         cut: final if every collection of the month rests on the count date, else provisional.
         cut_previous: the same of the month before.
 
@@ -128,10 +147,12 @@ def edition(
     inputs = Inputs(method, cities, accounts, metrics, weight_inputs)
     weights = inputs.weights(month)
     now = score(inputs, month)
-    released = cut == "final" and is_released(experts, now.cities, method.experts)
-    status: Status = "final" if released else "provisional"
+    agreed = release(experts, now.cities, method.experts, cut=cut)
+    status: Status = "final" if agreed.released else "provisional"
     by_platform = city_platforms(now.cities, now.panel, now.scores.platforms, weights)
-    judged = expert_scores([experts, experts_previous, *experts_earlier], method.experts)
+    ratings = [experts, experts_previous, *experts_earlier]
+    judged = expert_scores(ratings, method.experts)
+    judged_city = expert_city(now.cities, ratings, method.experts)
     whole = composite(now.cities, now.panel, by_platform, judged, status=status, method=method)
 
     before = score_before(inputs, now)
@@ -143,10 +164,10 @@ def edition(
             weights=weights,
             experts=expert_scores([experts_previous, *experts_earlier], method.experts),
             status=status,
-            released=cut_previous == "final" and is_released(experts_previous, before.scored.cities, method.experts),
+            released=release(experts_previous, before.scored.cities, method.experts, cut=cut_previous).released,
         )
     nothing = pl.lit(None, dtype=pl.Float64)
-    ranked = ranked_composite(whole, whole_before, method).with_columns(
+    ranked = with_rerate(ranked_composite(whole, whole_before, method), judged_city).with_columns(
         rank_p05=nothing, rank_p95=nothing, status=pl.lit(status), method_version=pl.lit(method.version)
     )
     parts = contributions(now.scores.indicators, by_platform, whole, status=status, rule=method.composite)
@@ -159,6 +180,8 @@ def edition(
         platform_weight=weights,
         composite=_typed(ranked, COMPOSITE, month),
         contribution=_typed(parts, CONTRIBUTION, month),
+        expert_agreement=_typed(agreed.row(experts_vintage), EXPERT_AGREEMENT, month),
+        expert_city=_typed(judged_city, EXPERT_CITY, month),
     )
 
 

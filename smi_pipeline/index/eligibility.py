@@ -69,7 +69,7 @@ def eligibility(cities: pl.DataFrame, accounts: pl.DataFrame, *, last: Month, me
         states = enter_and_leave(measured, method.platform_weights)
         for month, value, state in zip(months[begins:], measured, states, strict=True):
             coverage[platform, month] = value
-            if state:
+            if state and method.goalposts.are_frozen(platform, month):
                 eligible[month].append(platform)
     return Eligibility(first=months[0], coverage=coverage, eligible={m: tuple(p) for m, p in eligible.items()})
 

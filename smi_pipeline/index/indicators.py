@@ -1,8 +1,9 @@
 """From a month's metrics to points per indicator and a score per platform.
 
-The rules for what is missing are all here. Three cases are kept apart: an account that posted nothing scores 0 where
+The rules for what is missing are all here. Four cases are kept apart: an account that posted nothing scores 0 where
 posts would have scored; an indicator that too few accounts report is left out for everybody on that platform; one city
-that could not be observed is scored on the rest of the group if enough of it is known, and otherwise not at all.
+that could not be observed is scored on the rest of the group if enough of it is known, else on its figures of the month
+before, and otherwise not at all.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-from smi_pipeline.index.method import INDICATORS, Indicator, Method
+from smi_pipeline.index.engine.arrays import BoolArray, FloatArray, ratio
+from smi_pipeline.index.engine.tree import Node, Tree
+from smi_pipeline.index.method import INDICATORS, Group, Indicator, Method
 from smi_pipeline.index.transforms import points
 from smi_pipeline.metrics.columns import FLAGS, Schema, columns, flag_list
 from smi_pipeline.months import Month
@@ -30,6 +34,61 @@ _METRICS: Final[Schema] = {
     **dict.fromkeys(INDICATORS, pl.Float64),
     "flags": FLAGS,
 }
+_ROWS: Final[Schema] = {
+    **dict.fromkeys(("platform", "city_id", "indicator", "group"), pl.String),
+    **dict.fromkeys(("value", "score", "weight"), pl.Float64),
+    **dict.fromkeys(("silent", "suspended", "carried"), pl.Boolean),
+    "group_share": pl.Float64,
+}
+_SCORES: Final[Schema] = {
+    **dict.fromkeys(PLATFORM_CITY, pl.String),
+    **dict.fromkeys(("score", "least_share"), pl.Float64),
+    **dict.fromkeys(("suspended", "group_suspended", "carried"), pl.Boolean),
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One platform's month as arrays: a row a city with an account, a column an indicator that applies there.
+
+    Attributes:
+        platform: the platform.
+        cities: the rows' cities, sorted.
+        indicators: the columns' indicators, in tree order.
+        groups: their groups.
+        values: (cities, indicators) as published, NaN = not reported.
+        silent: (cities, indicators): no value because nothing was published: worth 0 points.
+        points: (cities, indicators): 0..100, NaN = not observed or suspended.
+        suspended: (indicators,): left out for everybody.
+        carried: (cities, indicators): the value is that of the month before.
+        group_share: (cities, indicators): the part of its group's weight that was observed; NaN where the whole group
+            is suspended.
+        weights: (cities, indicators): the effective share of the platform score, NaN where it does not count.
+    """
+
+    platform: Platform
+    cities: tuple[str, ...]
+    indicators: tuple[Indicator, ...]
+    groups: tuple[Group, ...]
+    values: FloatArray
+    silent: BoolArray
+    points: FloatArray
+    suspended: BoolArray
+    carried: BoolArray
+    group_share: FloatArray
+    weights: FloatArray
+
+    @property
+    def counted(self) -> FloatArray:
+        """(cities, indicators): the points that count, NaN for all others."""
+        return np.where(np.isnan(self.weights), np.nan, self.points)
+
+    @property
+    def scores(self) -> FloatArray:
+        """(cities,): the platform score, 0..100; NaN = not observed."""
+        scored = ~np.isnan(self.weights)
+        total = np.where(scored, self.weights * np.where(scored, self.points, 0.0), 0.0).sum(axis=1)
+        return np.where(scored.any(axis=1), total, np.nan)
 
 
 @dataclass(frozen=True)
@@ -40,11 +99,13 @@ class PlatformScores:
         indicators: platform, city_id, indicator, group, value, score, weight, flags; sorted, in tree order.
         platforms: platform, city_id, score (0..100, null = not observed), flags; sorted.
         suspended: the (platform, indicator) pairs left out for everybody.
+        boards: the same as arrays, a board a platform with accounts.
     """
 
     indicators: pl.DataFrame
     platforms: pl.DataFrame
     suspended: frozenset[tuple[str, str]]
+    boards: dict[Platform, Board]
 
 
 def platform_scores(
@@ -59,8 +120,8 @@ def platform_scores(
 
     Args:
         panel: platform, city_id: who has an account (see `platform_panel`).
-        metrics: metrics.city_platform_month; rows of other months and of cities outside the panel are ignored. A
-            city of the panel without a row was not observed.
+        metrics: metrics.city_platform_month; rows of cities outside the panel are ignored. A city of the panel without
+            a row was not observed. Rows of the month before stand in where the method carries them.
         month: the month.
         method: transforms, goalposts, weights, thresholds.
         also_suspended: (platform, indicator) pairs to leave out besides those that the rule leaves out.
@@ -69,11 +130,186 @@ def platform_scores(
         `weight` is an indicator's effective share of its platform score: the weights of a city with a score add up
         to 1, and its score is the sum of weight * score. Both are null where the indicator does not count.
     """
-    of_month = columns(metrics.filter(pl.col("month") == month.first), _METRICS, name="metrics")
-    wide = panel.join(of_month, on=PLATFORM_CITY, how="left").sort(PLATFORM_CITY)
-    rows = _weighted(_suspend(_long(wide, method), method, also_suspended), method)
+    now, before = (_wide(panel, metrics, at) for at in (month, month.previous))
+    boards = {}
+    for platform in PLATFORMS:
+        named = frozenset(indicator for of, indicator in also_suspended if of == platform)
+        rows = [wide.filter(platform=platform) for wide in (now, before)]
+        if not rows[0].is_empty():
+            boards[platform] = _board(platform, *rows, method=method, named=named)
     return PlatformScores(
-        indicators=rows.select(
+        indicators=_indicator_rows(boards),
+        platforms=_platform_rows(boards, now),
+        suspended=frozenset(
+            (platform, indicator)
+            for platform, board in boards.items()
+            for indicator, out in zip(board.indicators, board.suspended, strict=True)
+            if out
+        ),
+        boards=boards,
+    )
+
+
+def platform_nodes(
+    platform: str, method: Method, indicators: AbstractSet[str], *, root: str, prefix: str = ""
+) -> list[Node]:
+    """The nodes of a platform's part of the index: groups and those of `indicators` that apply, under `root`.
+
+    Codes are prefixed, so that several platforms fit into one tree. Groups without an indicator are left out.
+    """
+    nodes = []
+    for group, rule in method.groups.items():
+        leaves = [
+            Node(prefix + name, prefix + group, of.weight)
+            for name, of in method.indicators.items()
+            if of.group == group and name in indicators and platform in of.applies
+        ]
+        nodes += [*leaves, Node(prefix + group, root, rule.weight)] if leaves else []
+    return nodes
+
+
+def _wide(panel: pl.DataFrame, metrics: pl.DataFrame, month: Month) -> pl.DataFrame:
+    of_month = columns(metrics.filter(pl.col("month") == month.first), _METRICS, name="metrics")
+    return panel.join(of_month, on=PLATFORM_CITY, how="left").sort(PLATFORM_CITY)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What the method says about one platform, an entry a column of its board."""
+
+    platform: Platform
+    method: Method
+    indicators: tuple[Indicator, ...]
+
+    @property
+    def applied(self) -> dict[str, int]:
+        """The column of each indicator."""
+        return {name: column for column, name in enumerate(self.indicators)}
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return tuple(self.method.indicators[name].group for name in self.indicators)
+
+    def published(self, wide: pl.DataFrame) -> FloatArray:
+        """(cities,): posts of the month, or videos where every post is one; NaN = not observed."""
+        counts = self.platform in self.method.indicators["posts"].applies
+        return wide["posts" if counts else "videos"].to_numpy()
+
+    def read(self, wide: pl.DataFrame) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """Values, which are silent, and points; each (cities, indicators)."""
+        values = wide.select(self.indicators).to_numpy()
+        # Nothing published: reactions, views and rates have no value and score 0; to leave them out would pay silence.
+        stock = np.isin(self.indicators, STOCKS)
+        silent = (self.published(wide) == 0)[:, np.newaxis] & np.isnan(values) & ~stock
+        ends = self.method.goalposts.of(self.platform)
+        dealt = [
+            points(values[:, column], self.method.indicators[name].transform, *ends[name])
+            for column, name in enumerate(self.indicators)
+        ]
+        return values, silent, np.where(silent, 0.0, np.stack(dealt, axis=1))
+
+    def suspended(self, scored: FloatArray, published: FloatArray) -> BoolArray:
+        """(indicators,): those that too many active cities do not report.
+
+        Active: published at least once. A city that was not observed is no evidence that the platform hides an
+        indicator, unless no city was: then nothing of the platform is observable.
+        """
+        asked = published > 0  # false where it is NaN
+        if not asked.any():
+            asked = ~np.isnan(published)
+        if not asked.any():
+            return np.ones(scored.shape[1], dtype=np.bool_)
+        return np.asarray(np.isnan(scored[asked]).mean(axis=0) > self.method.missing.suspended_above + SLACK)
+
+    def group_share(self, kept: FloatArray, suspended: BoolArray) -> FloatArray:
+        """(cities, indicators): the part of its group's weight that is observed; NaN where the group is suspended."""
+        weight = np.array([self.method.indicators[name].weight for name in self.indicators]) * ~suspended
+        same = np.array(self.groups)[:, np.newaxis] == np.array(self.groups)
+        return ratio((~np.isnan(kept) * weight) @ same, weight @ same)
+
+    def known(self, share: FloatArray) -> BoolArray:
+        """(cities,): enough of every group that is not suspended is observed."""
+        least = np.fmin.reduce(share, axis=1)
+        return np.asarray(least >= self.method.missing.partial_from - SLACK)  # false where it is NaN
+
+    def weights(self, counted: FloatArray, suspended: BoolArray) -> FloatArray:
+        """(cities, indicators): effective shares of the platform score, NaN where there are no points to count.
+
+        First the weights of suspended indicators go to their siblings and those of suspended groups to the other
+        groups, for everybody; then, within a group, the weight of what one city lacks goes to what it has.
+        """
+        result = np.full(counted.shape, np.nan)
+        if not np.isnan(counted).all():
+            left = {name for name, out in zip(self.indicators, suspended, strict=True) if not out}
+            nodes = platform_nodes(self.platform, self.method, left, root=self.platform)
+            tree = Tree.of([*nodes, Node(self.platform, None)])
+            place = [self.applied[leaf] for leaf in tree.leaves]
+            result[:, place] = tree.shares(counted[:, place])
+        return np.where(np.isnan(counted), np.nan, result)
+
+
+def _board(
+    platform: Platform, wide: pl.DataFrame, wide_before: pl.DataFrame, *, method: Method, named: AbstractSet[str]
+) -> Board:
+    """Score one platform; both frames have the same cities, a row each."""
+    applies = tuple(name for name, rule in method.indicators.items() if platform in rule.applies)
+    rules = _Rules(platform, method, applies)
+    values, silent, scored = rules.read(wide)
+    suspended = rules.suspended(scored, rules.published(wide)) | np.isin(applies, list(named))
+    kept = np.where(suspended, np.nan, scored)
+    known = rules.known(rules.group_share(kept, suspended))
+    carried = np.zeros(values.shape, dtype=np.bool_)
+    if method.missing.carry_months and not known.all():
+        # A growth is never carried: it would count the same followers twice.
+        old_values, old_silent, old_scored = rules.read(wide_before)
+        fills = ~known[:, np.newaxis] & ~suspended & np.isnan(kept) & (np.array(applies) != "follower_growth")
+        filled = np.where(fills, old_scored, kept)
+        known = rules.known(rules.group_share(filled, suspended))
+        carried = fills & known[:, np.newaxis] & ~np.isnan(old_scored)
+        values, silent = np.where(carried, old_values, values), np.where(carried, old_silent, silent)
+        kept = np.where(carried, old_scored, kept)
+    return Board(
+        platform=platform,
+        cities=tuple(wide["city_id"]),
+        indicators=applies,
+        groups=rules.groups,
+        values=values,
+        silent=silent,
+        points=kept,
+        suspended=suspended,
+        carried=carried,
+        group_share=rules.group_share(kept, suspended),
+        weights=rules.weights(np.where(known[:, np.newaxis], kept, np.nan), suspended),
+    )
+
+
+def _indicator_rows(boards: dict[Platform, Board]) -> pl.DataFrame:
+    """A row a board, city and indicator."""
+    frames = []
+    for platform, board in boards.items():
+        cities, indicators = len(board.cities), len(board.indicators)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "platform": [platform] * (cities * indicators),
+                    "city_id": [city for city in board.cities for _ in range(indicators)],
+                    "indicator": board.indicators * cities,
+                    "group": board.groups * cities,
+                    "value": board.values.ravel(),
+                    "score": board.points.ravel(),
+                    "weight": board.weights.ravel(),
+                    "silent": board.silent.ravel(),
+                    "suspended": np.tile(board.suspended, cities),
+                    "carried": board.carried.ravel(),
+                    "group_share": board.group_share.ravel(),
+                }
+            )
+        )
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_ROWS)
+    return (
+        rows.with_columns(pl.col("value", "score", "weight", "group_share").fill_nan(None))
+        .sort(PLATFORM_CITY, maintain_order=True)
+        .select(
             *PLATFORM_CITY,
             "indicator",
             "group",
@@ -86,134 +322,44 @@ def platform_scores(
                 group_suspended=pl.col("group_share").is_null(),
                 not_observed=pl.col("score").is_null() & ~pl.col("suspended"),
                 partial=pl.col("weight").is_not_null() & (pl.col("group_share") < 1 - SLACK),
+                carried=pl.col("carried"),
             ),
-        ),
-        platforms=_summed(rows, wide),
-        suspended=frozenset(rows.filter("suspended").select("platform", "indicator").unique().iter_rows()),
+        )
     )
 
 
-def _long(wide: pl.DataFrame, method: Method) -> pl.DataFrame:
-    """A row per city and applicable indicator, with what was published and the points of the value."""
-    tree = pl.DataFrame(
-        [
-            (platform, name, position, rule.group, method.groups[rule.group].weight, rule.weight, rule.transform, *ends)
-            for platform in PLATFORMS
-            for position, (name, rule) in enumerate(method.indicators.items())
-            if platform in rule.applies
-            for ends in [method.goalposts.of(platform)[name]]
-        ],
-        schema={
-            "platform": pl.String,
-            "indicator": pl.String,
-            "position": pl.Int64,
-            "group": pl.String,
-            "group_weight": pl.Float64,
-            "indicator_weight": pl.Float64,
-            "transform": pl.String,
-            "lo": pl.Float64,
-            "hi": pl.Float64,
-        },
-        orient="row",
-    )
-    only_videos: list[Platform] = [p for p in PLATFORMS if p not in method.indicators["posts"].applies]
-    published = pl.when(pl.col("platform").is_in(only_videos)).then("videos").otherwise("posts")
+def _platform_rows(boards: dict[Platform, Board], wide: pl.DataFrame) -> pl.DataFrame:
+    """A row a board and city; the flags of the metrics among its own."""
+    frames = [
+        pl.DataFrame(
+            {
+                "platform": [platform] * len(board.cities),
+                "city_id": board.cities,
+                "score": board.scores,
+                "least_share": np.fmin.reduce(board.group_share, axis=1),
+                "suspended": [bool(board.suspended.any())] * len(board.cities),
+                "group_suspended": np.isnan(board.group_share).any(axis=1),
+                "carried": board.carried.any(axis=1),
+            }
+        )
+        for platform, board in boards.items()
+    ]
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_SCORES)
     return (
-        wide.with_columns(published=published)
-        .unpivot(INDICATORS, index=[*PLATFORM_CITY, "published"], variable_name="indicator")
-        .join(tree, on=("platform", "indicator"))
-        .sort(*PLATFORM_CITY, "position")
-        # Nothing published: reactions, views and rates have no value and score 0; to leave them out would pay silence.
-        .with_columns(
-            silent=(pl.col("published") == 0).fill_null(value=False)
-            & pl.col("value").is_null()
-            & ~pl.col("indicator").is_in(STOCKS)
-        )
-        .with_columns(
-            score=pl.when("silent")
-            .then(0.0)
-            .otherwise(points(pl.col("value"), pl.col("transform"), pl.col("lo"), pl.col("hi")))
-        )
-    )
-
-
-def _suspend(rows: pl.DataFrame, method: Method, also_suspended: AbstractSet[tuple[str, str]]) -> pl.DataFrame:
-    """Mark the indicators that too many active cities do not report, and take their points away from everybody.
-
-    Active: published at least once. A city that was not observed is no evidence that the platform hides an indicator,
-    unless no city was: then nothing of the platform is observable.
-    """
-    over = ("platform", "indicator")
-    active = (pl.col("published") > 0).fill_null(value=False)
-    asked = pl.when(active.any().over(over)).then(active).otherwise(pl.col("published").is_not_null())
-    unreported = (pl.col("asked") & pl.col("score").is_null()).sum().over(over)
-    base = pl.col("asked").sum().over(over)
-    named = pl.DataFrame(
-        sorted(also_suspended), schema={"platform": pl.String, "indicator": pl.String}, orient="row"
-    ).with_columns(named=pl.lit(value=True))
-    return (
-        rows.with_columns(asked=asked)
-        .join(named, on=over, how="left", maintain_order="left")
-        .with_columns(
-            suspended=pl.col("named").is_not_null()
-            | pl.when(base > 0).then(unreported / base > method.missing.suspended_above + SLACK).otherwise(True)  # noqa: FBT003
-        )
-        .with_columns(score=pl.when(~pl.col("suspended")).then("score"))
-    )
-
-
-def _weighted(rows: pl.DataFrame, method: Method) -> pl.DataFrame:
-    """Add each indicator's effective share of its city's platform score.
-
-    First the weights of suspended indicators go to their siblings and those of suspended groups to the other groups,
-    for everybody; then, within a group, the weight of what one city lacks goes to what it has.
-    """
-    in_group = (*PLATFORM_CITY, "group")
-    kept = pl.when(~pl.col("suspended")).then("indicator_weight")
-    in_score = pl.col("score").is_not_null()
-    return (
-        rows.with_columns(within_group=kept / kept.sum().over(in_group))
-        .with_columns(
-            # the shares of a group that is not wholly suspended add up to 1: this sum counts each such group once
-            of_group=pl.col("group_weight")
-            / (pl.col("group_weight") * pl.col("within_group")).sum().over(PLATFORM_CITY)
-        )
-        .with_columns(
-            group_share=pl.when(pl.col("within_group").count().over(in_group) > 0).then(
-                pl.when(in_score).then("within_group").sum().over(in_group)
-            )
-        )
-        .with_columns(
-            known=pl.col("group_share").min().over(PLATFORM_CITY) >= method.missing.partial_from - SLACK,
-        )
-        .with_columns(
-            weight=pl.when(pl.col("known") & in_score).then(
-                pl.col("of_group") * pl.col("within_group") / pl.col("group_share")
-            )
-        )
-    )
-
-
-def _summed(rows: pl.DataFrame, wide: pl.DataFrame) -> pl.DataFrame:
-    return (
-        rows.group_by(PLATFORM_CITY, maintain_order=True)
-        .agg(
-            pl.when(pl.col("weight").count() > 0).then((pl.col("weight") * pl.col("score")).sum()).alias("score"),
-            pl.col("group_share").min().alias("least_share"),
-            pl.col("suspended").any().alias("any_suspended"),
-            pl.col("group_share").is_null().any().alias("any_group"),
-        )
-        .join(wide.select(*PLATFORM_CITY, seen="flags"), on=PLATFORM_CITY, how="left", maintain_order="left")
+        rows.with_columns(pl.col("score", "least_share").fill_nan(None))
+        .join(wide.select(*PLATFORM_CITY, seen="flags"), on=PLATFORM_CITY, how="left")
+        .sort(PLATFORM_CITY)
         .select(
             *PLATFORM_CITY,
             "score",
             flags=pl.concat_list(
                 pl.col("seen").fill_null([]),
                 flag_list(
-                    suspended=pl.col("any_suspended"),
-                    group_suspended=pl.col("any_group"),
+                    suspended=pl.col("suspended"),
+                    group_suspended=pl.col("group_suspended"),
                     not_observed=pl.col("score").is_null(),
                     partial=pl.col("score").is_not_null() & (pl.col("least_share") < 1 - SLACK),
+                    carried=pl.col("carried"),
                 ),
             )
             .list.unique()

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import polars as pl
+import numpy as np
+from numpy.typing import ArrayLike
+
+from smi_pipeline.index.engine.arrays import FloatArray, figures
+from smi_pipeline.index.engine.normalisation import goalposts
+from smi_pipeline.index.method import TransformName
 
 
-def ln1p(value: pl.Expr) -> pl.Expr:
-    """ln(1 + x) of a count or rate >= 0: each doubling of a large x adds the same amount; null stays null."""
-    return value.log1p()
+def transformed(values: ArrayLike, transform: TransformName) -> FloatArray:
+    """The values on the scale on which points are dealt out; NaN stays NaN.
+
+    ln1p: ln(1 + x) of a count or rate >= 0, on which each doubling of a large x adds the same amount. asinh100:
+    asinh(x / 100), nearly linear within +-100, logarithmic beyond, and odd, so that losses count like gains.
+    """
+    x = figures(values, least_axes=0)
+    result: FloatArray = np.log1p(x) if transform == "ln1p" else np.arcsinh(x / 100)
+    return result
 
 
-def asinh100(value: pl.Expr) -> pl.Expr:
-    """asinh(x / 100): nearly linear within +-100, logarithmic beyond, odd, so that losses count like gains."""
-    return (value / 100).arcsinh()
-
-
-def transformed(value: pl.Expr, transform: pl.Expr) -> pl.Expr:
-    """`value` under the transform named in the column `transform` (ln1p or asinh100); null for any other name."""
-    return pl.when(transform == "ln1p").then(ln1p(value)).when(transform == "asinh100").then(asinh100(value))
-
-
-def goalposts(value: pl.Expr, lo: pl.Expr, hi: pl.Expr) -> pl.Expr:
-    """100 * (x - lo) / (hi - lo), cut to 0..100; all three already transformed, lo < hi; null stays null.
+def points(values: ArrayLike, transform: TransformName, lo: float, hi: float) -> FloatArray:
+    """0..100 for raw values between raw goalposts: 0 at lo and below, 100 at hi and above; NaN stays NaN.
 
     Nothing of the month enters: a value gives the same points whatever the other cities did.
     """
-    return (100 * (value - lo) / (hi - lo)).clip(0, 100)
-
-
-def points(value: pl.Expr, transform: pl.Expr, lo: pl.Expr, hi: pl.Expr) -> pl.Expr:
-    """0..100 for a raw value between raw goalposts: 0 at lo and below, 100 at hi and above; null stays null."""
-    return goalposts(transformed(value, transform), transformed(lo, transform), transformed(hi, transform))
+    return goalposts(transformed(values, transform), transformed(lo, transform), transformed(hi, transform))

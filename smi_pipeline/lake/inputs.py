@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.registry.inputs import ExpertScore, WeightInput
+from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
 Kind = Literal["cities", "accounts", "platform_inputs", "method", "expert_scores"]
@@ -54,12 +54,20 @@ _EXPERTS = {"rater": pl.String, "city_id": pl.String, "criterion": pl.String, "s
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file's text. `month` only where a file belongs to one month (expert scores)."""
+    """One input file's text. `month` only where a file belongs to one month (expert scores).
+
+    A method's `name` tells its version: a lake keeps the newest text of each. Of every other kind it keeps one.
+    """
 
     kind: Kind
     name: str
     text: str
     month: date | None = None
+
+    @property
+    def key(self) -> tuple[str, date | None, str | None]:
+        """What a newer text of the same file shares with this one."""
+        return self.kind, self.month, self.name if self.kind == "method" else None
 
     @property
     def sha256(self) -> str:
@@ -88,51 +96,57 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
                 " $5 as text, $6::timestamptz as loaded_at",
                 [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
             )
-    return StoredInputs(lake, stored.files | {(file.kind, file.month): file for file in changed})
+        return _stored(lake, transaction.cursor)
 
 
 def stored_inputs(lake: Lake) -> StoredInputs:
-    """The newest stored file of every kind (and month)."""
+    """The newest stored file of every kind (and month, and method version)."""
     with lake.read() as cursor:
         return _stored(lake, cursor)
 
 
 @dataclass(frozen=True)
 class StoredInputs:
-    """What a lake has stored, by kind and month."""
+    """What a lake has stored, by the files' keys."""
 
     lake: Lake
-    files: dict[tuple[str, date | None], InputFile]
+    files: dict[tuple[str, date | None, str | None], InputFile]
+    vintages: dict[tuple[str, date | None, str | None], Vintage]
 
-    def find(self, kind: Kind, month: date | None = None) -> InputFile | None:
-        """The file of a kind (and month), or null when the lake has none."""
-        return self.files.get((kind, month))
+    def find(self, kind: Kind, month: date | None = None, *, name: str | None = None) -> InputFile | None:
+        """The file of a kind (and month; of a method also its name), or null when the lake has none."""
+        return self.files.get((kind, month, name))
+
+    def vintage(self, kind: Kind, month: date | None = None) -> Vintage | None:
+        """Which of the texts ever stored of a kind (and month) that file is, or null when the lake has none."""
+        return self.vintages.get((kind, month, None))
 
     def changed(self, given: Iterable[InputFile]) -> list[InputFile]:
         """Those of the given files that are not stored so."""
         stored = {key: file.sha256 for key, file in self.files.items()}
-        return [file for file in given if stored.get((file.kind, file.month)) != file.sha256]
+        return [file for file in given if stored.get(file.key) != file.sha256]
 
-    def need(self, kind: Kind) -> InputFile:
-        """The file of a kind.
+    def need(self, kind: Kind, *, name: str | None = None) -> InputFile:
+        """The file of a kind; of a method also its name.
 
         Raises:
             LakeError: the lake has none yet.
         """
-        found = self.find(kind)
+        found = self.find(kind, name=name)
         if found is None:
-            raise LakeError(
-                f"the lake {self.lake.path} holds no input file of kind {kind!r} yet; collect a month first"
-            )
+            which = repr(kind) if name is None else f"{kind!r} and name {name!r}"
+            raise LakeError(f"the lake {self.lake.path} holds no input file of kind {which} yet; collect a month first")
         return found
 
 
 def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
-        "select kind, month, last(name order by loaded_at), last(text order by loaded_at)"
-        " from raw.input_file group by kind, month"
+        "select kind, month, last(name order by loaded_at), last(text order by loaded_at),"
+        " count(*), last(sha256 order by loaded_at), max(loaded_at)"
+        " from raw.input_file group by kind, month, if(kind = 'method', name, null)"
     ).fetchall()
-    return StoredInputs(lake, {(kind, month): InputFile(kind, name, text, month) for kind, month, name, text in rows})
+    files = [(InputFile(kind, name, text, month), Vintage(*which)) for kind, month, name, text, *which in rows]
+    return StoredInputs(lake, {file.key: file for file, _ in files}, {file.key: which for file, which in files})
 
 
 def cities_frame(cities: Iterable[City]) -> pl.DataFrame:

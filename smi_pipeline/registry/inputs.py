@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -26,11 +26,22 @@ class WeightInput(BaseModel):
 
 
 class ExpertScore(BaseModel):
-    """What one rater gave one city on one criterion, on the scale of the method version (m1: 1 to 10)."""
+    """What one rater gave one city on one criterion.
+
+    The method says the scale and the criteria, the registry the cities: `parse_expert_scores` holds rows to both.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     rater: Text
     city_id: Identifier
     criterion: Text
-    score: float = Field(ge=1, le=10, allow_inf_nan=False)
+    score: float = Field(allow_inf_nan=False)
+
+
+class Vintage(NamedTuple):
+    """Which text of an input file something rests on: the first one ever stored is number 1, the next one 2."""
+
+    number: int
+    sha256: str
+    loaded_at: datetime

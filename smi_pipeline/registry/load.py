@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from smi_pipeline.registry.inputs import WeightInput
+from smi_pipeline.registry.inputs import ExpertScore, WeightInput
 from smi_pipeline.registry.models import Account, City
 
 Row = TypeVar("Row", bound=BaseModel)
+Look = Callable[[int, Mapping[str, str]], Iterable[tuple[str, str]]]
+"""Looks at a line's cells as they are written, wrong ones too; gives (column, what is wrong) of each mistake."""
 CITIES, ACCOUNTS, WEIGHT_INPUTS = "cities.csv", "accounts.csv", "platform_inputs.csv"
 
 
@@ -96,6 +99,46 @@ def parse_weight_inputs(text: str, where: str = WEIGHT_INPUTS) -> list[WeightInp
     return [row for _, row in rows]
 
 
+def parse_expert_scores(
+    text: str, where: str, *, cities: Collection[str], scale: tuple[float, float], criteria: Collection[str]
+) -> list[ExpertScore]:
+    """One month's expert scores, in the file's order.
+
+    Args:
+        text: the CSV file.
+        where: what to call it in an error.
+        cities: the cities that are monitored in the month.
+        scale: the ends of the method's scale.
+        criteria: those the method names; where it names none, raters choose their own.
+
+    Raises:
+        RegistryError: naming every bad cell: a city that is not monitored, a score off the scale, a criterion that the
+            method does not know, a rater who scores one criterion of a city twice.
+    """
+    low, high = scale
+    seen: dict[tuple[str, str, str], int] = {}
+
+    def look(line: int, cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        rater, city, criterion, score = (cells.get(name, "") for name in ("rater", "city_id", "criterion", "score"))
+        if city and city not in cities:
+            yield "city_id", f"no city {city!r} is monitored in this month"
+        if criterion and criteria and criterion not in criteria:
+            yield "criterion", f"expected one of {', '.join(criteria)}; got {criterion!r}"
+        with suppress(ValueError):  # no number: told as such already
+            number = float(score)
+            if number < low or number > high:
+                yield "score", f"expected {low:g} to {high:g}; got {score!r}"
+        first = seen.setdefault((rater, city, criterion), line)
+        if first != line and rater and city and criterion:
+            yield "rater", f"{rater!r} scores {criterion} of {city} on line {first} already"
+
+    problems: list[str] = []
+    rows = [row for _, row in _rows(text, where, ExpertScore, problems, look)]
+    if problems:
+        raise RegistryError(problems)
+    return rows
+
+
 def parse_rows(text: str, where: str, model: type[Row]) -> list[Row]:
     """Every row of a CSV text as `model`.
 
@@ -109,7 +152,9 @@ def parse_rows(text: str, where: str, model: type[Row]) -> list[Row]:
     return rows
 
 
-def _rows(text: str, where: str, model: type[Row], problems: list[str]) -> Iterator[tuple[int, Row]]:
+def _rows(
+    text: str, where: str, model: type[Row], problems: list[str], look: Look | None = None
+) -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     required = [name for name, field in model.model_fields.items() if field.is_required() and name != "account_id"]
     found = [(name or "").strip() for name in reader.fieldnames or []]
@@ -131,10 +176,14 @@ def _rows(text: str, where: str, model: type[Row], problems: list[str]) -> Itera
                 problems.append(f"{where} line {reader.line_num}: more cells than the {len(found)} columns of line 1")
                 continue
             given = {name: cell for name, cell in cells.items() if cell not in (None, "")}
+            place = f"{where} line {reader.line_num}"
             try:
                 yield reader.line_num, model.model_validate(given)
             except ValidationError as error:
-                problems += _explained(error, f"{where} line {reader.line_num}")
+                problems += _explained(error, place)
+            if look is not None:
+                stripped = {name: cell.strip() for name, cell in given.items()}
+                problems += (f"{place}, column {column}: {said}" for column, said in look(reader.line_num, stripped))
     except csv.Error as error:
         problems.append(f"{where} line {reader.line_num}: not readable as CSV ({error})")
 

@@ -159,8 +159,8 @@ def hashtags(frame: pl.DataFrame) -> tuple[Hashtag, ...]:
 
 
 def account_gaps(outcomes: pl.DataFrame, accounts: Accounts) -> tuple[AccountGap, ...]:
-    """Every account that did not answer in full, by platform, outcome and handle."""
-    rows = outcomes.filter(pl.col("outcome") != "answered").iter_rows(named=True)
+    """Every account that did not answer in full, by platform, outcome and handle; a renamed one did."""
+    rows = outcomes.filter(~pl.col("outcome").is_in(["answered", "renamed"])).iter_rows(named=True)
     gaps = [
         AccountGap(
             platform=row["platform"],

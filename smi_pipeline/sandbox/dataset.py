@@ -3,7 +3,7 @@
     accounts    platform, account_id, handle, display_name, followers, followers_at
                 optional: suspended_at, renamed_at, former_handle
     posts       platform, account_id, post_id, created_at, kind, text, permalink, likes, comments, shares, views
-                optional: deleted_at
+                optional: deleted_at, added_at
     followers   platform, account_id, observed_at, followers                                       (optional)
     snapshots   platform, account_id, post_id, observed_at, likes, comments, shares, views         (optional)
                 optional: text, the words it was edited to; empty where they stayed
@@ -52,7 +52,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {
     "accounts": ("suspended_at", "renamed_at", "former_handle"),
-    "posts": ("deleted_at",),
+    "posts": ("deleted_at", "added_at"),
     "followers": (),
     "snapshots": ("text",),
 }
@@ -94,7 +94,8 @@ class Account:
 class Post:
     """One post. `counts` are those of posts.csv; `snapshots` those of snapshots.csv, oldest first.
 
-    `edits` are the texts it was given later, oldest first. It is gone from `deleted_at` on; `None` = it stayed.
+    `edits` are the texts it was given later, oldest first. It is gone from `deleted_at` on; `None` = it stayed. It was
+    added to its account's list, unseen, at `added_at`; `None` = when it was posted.
     """
 
     account: Account
@@ -105,6 +106,7 @@ class Post:
     permalink: str
     counts: Counts
     deleted_at: datetime | None = None
+    added_at: datetime | None = None
     snapshots: list[tuple[datetime, Counts]] = field(default_factory=list)
     edits: list[tuple[datetime, str]] = field(default_factory=list)
 
@@ -184,7 +186,7 @@ def _account(row: _Row) -> Account:
 
 
 def _post(row: _Row, accounts: dict[tuple[str, str], Account]) -> Post:
-    platform, account_id, post_id, created_at, kind, text, permalink, *counts, deleted_at = row.cells
+    platform, account_id, post_id, created_at, kind, text, permalink, *counts, deleted_at, added_at = row.cells
     if not post_id:
         raise row.wrong("post_id", "an id", post_id)
     if kind not in KINDS:
@@ -198,6 +200,7 @@ def _post(row: _Row, accounts: dict[tuple[str, str], Account]) -> Post:
         permalink=permalink,
         counts=_counts(row, counts),
         deleted_at=_time(row, "deleted_at", deleted_at) if deleted_at else None,
+        added_at=_time(row, "added_at", added_at) if added_at else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from smi_pipeline.sandbox.plan import Fault, Limits
 from smi_pipeline.sandbox.refusals import refusal
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
-USD_A_POST, USD_A_USER = 0.005, 0.010
+USD_A_POST, USD_A_USER, USD_A_COUNT = 0.005, 0.010, 0.010
 
 
 class Allowances:
@@ -27,6 +28,7 @@ class Allowances:
         self._used: dict[tuple[Platform, str, str], int] = defaultdict(int)
         self._billing_day = ""  # of UTC, and the X objects read on it
         self._billed: set[str] = set()
+        self._posts_by_day: dict[str, int] = defaultdict(int)
         self._usd: dict[str, float] = defaultdict(float)  # by calendar month
 
     def before(self, platform: Platform, endpoint: str | None, ask: Ask, limits: Limits) -> None:
@@ -46,18 +48,35 @@ class Allowances:
                 self._take(platform, "requests", _day(ask), limits.tiktok.requests_a_day, ask)
                 if self._used[platform, "records", _day(ask)] >= limits.tiktok.records_a_day:
                     raise _used_up(platform, ask)
-            case "x":
-                month = f"{ask.now:%Y-%m}"
-                if limits.x.credits_usd is not None and self._usd[month] >= limits.x.credits_usd:
-                    raise _refused(Fault(platform="x", do="credits"), ask)
-                if self._used["x", "posts", month] >= limits.x.posts_a_month:
-                    raise _used_up(platform, ask)
 
-    def after(self, platform: Platform, answer: Answer, ask: Ask) -> None:
+    def left_of_x(self, ask: Ask) -> None:
+        """See that X is still paid for: asked once the token is accepted, as nobody else has an account there.
+
+        Raises:
+            RefusedError: 402, or 429 of the month's cap.
+        """
+        month, limits = f"{ask.now:%Y-%m}", ask.limits.x
+        if limits.credits_usd is not None and self._usd[month] >= limits.credits_usd:
+            raise _refused(Fault(platform="x", do="credits"), ask)
+        if self.x_posts(ask.now) >= limits.posts_a_month:
+            raise _used_up("x", ask)
+
+    def x_posts(self, now: datetime) -> int:
+        """How many posts were read in the month."""
+        return self._used["x", "posts", f"{now:%Y-%m}"]
+
+    def x_posts_by_day(self, now: datetime, days: int) -> dict[str, int]:
+        """How many posts were read on each of the last days of UTC."""
+        names = [f"{now - timedelta(days=back):%Y-%m-%d}" for back in range(days)]
+        return {name: self._posts_by_day.get(name, 0) for name in names}
+
+    def after(self, platform: Platform, endpoint: str | None, answer: Answer, ask: Ask) -> None:
         """Count what an answer holds."""
         if platform == "tiktok":
             self._used[platform, "records", _day(ask)] += sum(1 for _ in _listed(answer.body, "data", "videos"))
-        elif platform == "x":
+        elif endpoint == "counts":
+            self._usd[f"{ask.now:%Y-%m}"] += USD_A_COUNT
+        elif platform == "x" and endpoint != "usage":
             self._bill(answer.body, ask)
 
     def used(self) -> dict[str, Any]:
@@ -86,6 +105,7 @@ class Allowances:
                 self._usd[month] += USD_A_USER if kind == "user" else USD_A_POST
             if kind == "post":
                 self._used["x", "posts", month] += 1
+                self._posts_by_day[day] += 1
 
 
 def _day(ask: Ask, *, pacific: bool = False) -> str:

@@ -114,9 +114,9 @@ def _problem(status: int, title: str, detail: str, kind: str | None) -> Answer:
     return Answer(said | {"type": f"{_PROBLEMS}/{kind}" if kind else "about:blank"}, status)
 
 
-def _google(status: int, reason: str, message: str, domain: str = "global", **more: Any) -> Answer:
+def _google(code: int, reason: str, message: str, domain: str = "global", **more: Any) -> Answer:
     one = {"message": message, "domain": domain, "reason": reason}
-    return Answer({"error": {"code": status, "message": message, "errors": [one], **more}}, status)
+    return Answer({"error": {"code": code, "message": message, "errors": [one], **more}}, code)
 
 
 def _tiktok(ask: Ask, status: int, code: str, message: str) -> Answer:
@@ -137,6 +137,26 @@ def _x_bad_value(parameter: str, value: str) -> Answer:
     )
 
 
+def _x_asked_for(ask: Ask) -> list[str]:
+    """The users or posts a request is about, by name or id."""
+    listed = ask.params.get("usernames") or ask.params.get("ids")
+    steps = ask.path.removesuffix("/tweets").removesuffix("/posts").rstrip("/").split("/")
+    return listed.split(",") if listed else [steps[-1]]
+
+
+def _x_not_shown(value: str) -> dict[str, str]:
+    """What stands in the place of a protected account, or of its posts: with 200, as all that concerns one of many."""
+    return {
+        "resource_id": value,
+        "parameter": "id" if value.isdecimal() else "username",
+        "resource_type": "user",
+        "title": "Authorization Error",
+        "value": value,
+        "detail": f"Sorry, you are not authorized to see the user: [{value}].",
+        "type": f"{_PROBLEMS}/not-authorized-for-resource",
+    }
+
+
 def _x(fault: Fault, ask: Ask) -> Answer | None:
     answer: Answer | None = None
     match fault.do:
@@ -149,8 +169,7 @@ def _x(fault: Fault, ask: Ask) -> Answer | None:
         case "token_expired":
             answer = _problem(401, "Unauthorized", "Unauthorized", None)
         case "permission":
-            said = "Sorry, you are not authorized to see this."
-            answer = _problem(403, "Authorization Error", said, "not-authorized-for-resource")
+            answer = Answer({"errors": [_x_not_shown(value) for value in _x_asked_for(ask)]}, HTTPStatus.OK)
         case "transient":
             answer = _problem(503, "Service Unavailable", "Service Unavailable", None)
         case "invalid_cursor":
@@ -163,14 +182,31 @@ def _x(fault: Fault, ask: Ask) -> Answer | None:
     return answer
 
 
-def _youtube(fault: Fault, _: Ask) -> Answer | None:
+def _searches_used_up() -> Answer:
+    """The bucket of searches is a quota of Google's own and not of YouTube's: 429, and the reason of a short limit."""
+    said = (
+        "Quota exceeded for quota metric 'Search Queries' and limit 'Search Queries per day' of service "
+        "'youtube.googleapis.com'."
+    )
+    metadata = {"service": "youtube.googleapis.com", "quota_unit": "1/d/{project}"}
+    kind = "type.googleapis.com/google.rpc.ErrorInfo"
+    details = [{"@type": kind, "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}]
+    return _google(429, "rateLimitExceeded", said, status="RESOURCE_EXHAUSTED", details=details)
+
+
+def _youtube(fault: Fault, ask: Ask) -> Answer | None:
     answer: Answer | None = None
     match fault.do:
+        case "quota" if ask.path.rstrip("/").endswith("/search"):
+            answer = _searches_used_up()
         case "quota":
             said = "The request cannot be completed because you have exceeded your <code>quota</code>."
             answer = _google(403, "quotaExceeded", said, "youtube.quota")
         case "token_expired":
             answer = _google(401, "authError", "Invalid Credentials")
+        case "permission" if ask.path.rstrip("/").endswith("/playlistItems"):
+            said = "The request is not properly authorized to retrieve the specified playlist."
+            answer = _google(403, "playlistItemsNotAccessible", said, "youtube.playlistItem")
         case "permission":
             answer = _google(403, "forbidden", "Access forbidden.")
         case "transient":

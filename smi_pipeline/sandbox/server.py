@@ -66,7 +66,7 @@ class Sandbox:
         self._allowances = Allowances()
         self._platforms: dict[Platform, Callable[[Ask], Answer]] = {
             "facebook": Facebook(world).answer,
-            "x": X(world).answer,
+            "x": X(world, self._allowances).answer,
             "instagram": instagram.Instagram(world).answer,
             "youtube": YouTube(world).answer,
             "tiktok": TikTok(world).answer,
@@ -106,7 +106,7 @@ class Sandbox:
                 answer = graph.batch(ask, self._of_a_batch)
             elif answer is None:
                 answer = self._platforms[platform](ask)
-                self._allowances.after(platform, answer, ask)
+                self._allowances.after(platform, endpoint, answer, ask)
         except RefusedError as refused:
             answer = refused.answer
         return await broken(answer, fault, ask) if fault is not None else _json(answer)

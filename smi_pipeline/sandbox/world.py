@@ -35,6 +35,11 @@ class Item:
         return self.post.created_at
 
     @property
+    def added_at(self) -> datetime:
+        """When it came into its account's list: before it was posted, where that was scheduled."""
+        return self.post.added_at or self.post.created_at
+
+    @property
     def kind(self) -> Kind:
         """What it is, in the neutral words."""
         return self.post.kind
@@ -65,6 +70,7 @@ class Owner:
     items: list[Item] = field(default_factory=list)
     times: list[datetime] = field(default_factory=list)
     deletions: list[datetime] = field(default_factory=list)
+    schedules: bool = False  # whether any post was added before it was posted
     _totals: dict[str, tuple[list[datetime], list[int]]] = field(default_factory=dict)
 
     @property
@@ -75,6 +81,11 @@ class Owner:
     def posts_by(self, now: datetime) -> int:
         """How many posts there are: those with a place below it were created by `now`."""
         return bisect_right(self.times, now)
+
+    def listed(self, now: datetime) -> list[Item]:
+        """The posts there are by `now` as they were added, oldest first."""
+        items = self.items[: self.posts_by(now)]
+        return sorted(items, key=lambda item: item.added_at) if self.schedules else items
 
     def posts_before(self, instant: datetime) -> int:
         """How many posts were created strictly before `instant`."""
@@ -156,7 +167,7 @@ class World:
         key = (account.platform, owner.id, renamed, gone)
         if key not in self._versions:
             handle = identity.handle(account.platform, _handle(account, now))
-            version = Owner(owner.id, handle, account)
+            version = Owner(owner.id, handle, account, schedules=owner.schedules)
             there = [item for item in owner.items if item.post.deleted_at is None or now < item.post.deleted_at]
             version.items = [Item(item.id, place, version, item.post) for place, item in enumerate(there)]
             version.times = [item.created_at for item in there]
@@ -192,6 +203,8 @@ class World:
         item = Item(wire_id, len(owner.items), owner, post)
         owner.items.append(item)
         owner.times.append(post.created_at)
+        if post.added_at is not None:
+            owner.schedules = True
         if post.deleted_at is not None:
             insort(owner.deletions, post.deleted_at)
         self._items[platform, wire_id] = item

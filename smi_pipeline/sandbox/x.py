@@ -2,29 +2,36 @@
 
 A request that says `post.fields` is answered in the newer words (`repost_count`, `post_count`, `referenced_posts`,
 `includes.posts`), every other in the older ones. Quotes, bookmarks, languages and the posts behind retweets are not in
-a data set and so not in an answer. But the newer specification knows no post without quotes and bookmarks and no user
-without `following_count` and `listed_count`: there they are 0, all `shares` having gone out as reposts.
+a data set and so not in an answer; whoever expands a retweet's original is told beside the data that it is not there.
+But the newer specification knows no post without quotes and bookmarks and no user without `following_count` and
+`listed_count`: there they are 0, all `shares` having gone out as reposts.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from smi_pipeline.sandbox import identity, tokens
 from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, iso, present, words
 from smi_pipeline.sandbox.kinds import WORDS
+from smi_pipeline.sandbox.limits import Allowances
 from smi_pipeline.sandbox.world import Item, Owner, World
+from smi_pipeline.sandbox.x_query import QueryError, Test, parse
 
 HISTORY = 3_200
 HISTORY_WITHOUT_REPLIES = 800
 MAX_IDS = 100
 EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
 WINDOW_SECONDS = 900
+SEARCH_DAYS = 30  # how far a search looks back that names no start
+COUNT_DAYS = 31  # how much one answer of counts covers
+GRANULARITIES = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 _PROBLEMS = "https://api.x.com/2/problems"
 _SHARED_FIELDS = (
@@ -61,6 +68,10 @@ class _Vocabulary:
     further_expansions: str = ""
 
     @property
+    def included(self) -> str:
+        return f"{self.word}s"
+
+    @property
     def fields(self) -> list[str]:
         return [*words(_SHARED_FIELDS), self.referenced, self.history, *words(self.further_fields)]
 
@@ -92,17 +103,22 @@ _NEWER = _Vocabulary(
 class X:
     """Answers for users and their posts. Keeps the number of calls in the current quarter of an hour."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, allowances: Allowances) -> None:
         self._world = world
+        self._allowances = allowances
+        self._searched: datetime | None = None
         self._used: dict[tuple[str, int], int] = {}
         self._routes: list[tuple[re.Pattern[str], str, Callable[[Ask, str], Any]]] = [
             (re.compile(r"/2/users/by"), "users", self._users_by_names),
             (re.compile(r"/2/users/by/username/([^/]+)"), "users", self._user_by_name),
             (re.compile(r"/2/users"), "users", self._users_by_ids),
-            (re.compile(r"/2/users/(\d+)"), "users", self._user_by_id),
+            (re.compile(r"/2/users/([^/]+)"), "users", self._user_by_id),
             (re.compile(r"/2/users/([^/]+)/(?:tweets|posts)"), "timeline", self._timeline),
             (re.compile(r"/2/(?:tweets|posts)"), "posts", self._posts_by_ids),
-            (re.compile(r"/2/(?:tweets|posts)/(\d+)"), "posts", self._post_by_id),
+            (re.compile(r"/2/(?:tweets|posts)/([^/]+)"), "posts", self._post_by_id),
+            (re.compile(r"/2/(?:tweets|posts)/search/all"), "search", self._search),
+            (re.compile(r"/2/(?:tweets|posts)/counts/all"), "counts", self._counts),
+            (re.compile(r"/2/usage/(?:tweets|posts)"), "usage", self._usage),
         ]
 
     def answer(self, ask: Ask) -> Answer:
@@ -111,25 +127,24 @@ class X:
         Raises:
             RefusedError: the platform's own error.
         """
-        if ask.bearer != CREDENTIAL:
-            raise RefusedError(
-                Answer(
-                    {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"},
-                    HTTPStatus.UNAUTHORIZED,
-                )
-            )
+        of_a_user = _is_of_a_user(ask)
+        if ask.bearer != CREDENTIAL and not of_a_user:
+            raise _problem(HTTPStatus.UNAUTHORIZED, "Unauthorized")
         path = ask.path.rstrip("/")
         for pattern, limit, respond in self._routes:
             match = pattern.fullmatch(path)
             if match is not None and ask.method == "GET":
                 headers = self._counted(limit, ask)
                 try:
+                    if of_a_user and limit in ("search", "counts", "usage"):
+                        raise _problem(HTTPStatus.FORBIDDEN, "Unsupported Authentication", "unsupported-authentication")
+                    if limit != "usage":
+                        self._allowances.left_of_x(ask)
                     return Answer(respond(ask, "".join(match.groups())), headers=headers)
                 except RefusedError as refused:
                     answer = refused.answer
                     raise RefusedError(Answer(answer.body, answer.status, headers)) from None
-        body = {"title": "Not Found", "type": "about:blank", "status": 404, "detail": "Not Found"}
-        raise RefusedError(Answer(body, HTTPStatus.NOT_FOUND))
+        raise _problem(HTTPStatus.NOT_FOUND, "Not Found")
 
     def _counted(self, limit: str, ask: Ask) -> dict[str, str]:
         """Count a call against its limit and tell what is left.
@@ -146,10 +161,16 @@ class X:
             "x-rate-limit-reset": str((window + 1) * WINDOW_SECONDS),
             "x-access-level": "read",
         }
-        if used > allowed:
-            body = {"title": "Too Many Requests", "type": "about:blank", "status": 429, "detail": "Too Many Requests"}
-            raise RefusedError(Answer(body, HTTPStatus.TOO_MANY_REQUESTS, headers))
+        if used > allowed or (limit == "search" and self._is_too_soon(ask.now)):
+            raise _problem(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests", headers=headers)
         return headers
+
+    def _is_too_soon(self, now: datetime) -> bool:
+        """Whether a search comes within a second of the one before it that was let in."""
+        if self._searched is not None and timedelta(0) <= now - self._searched < timedelta(seconds=1):
+            return True
+        self._searched = now
+        return False
 
     def _users_by_names(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "usernames", "user.fields", "expansions", "tweet.fields", "post.fields")
@@ -159,26 +180,30 @@ class X:
     def _users_by_ids(self, ask: Ask, _: str) -> dict[str, Any]:
         _known_parameters(ask, "ids", "user.fields", "expansions", "tweet.fields", "post.fields")
         return self._users(
-            ask, "ids", _listed(ask, "ids", r"\d{1,19}"), lambda user: self._world.by_id("x", user, ask.now)
+            ask, "ids", _listed(ask, "ids", "[0-9]{1,19}"), lambda user: self._world.by_id("x", user, ask.now)
         )
 
     def _users(self, ask: Ask, parameter: str, asked: list[str], find: Callable[[str], Owner | None]) -> dict[str, Any]:
         found = {value: find(value) for value in asked}
         errors = [self._no_user(ask, parameter, value) for value, owner in found.items() if owner is None]
-        data = [_user(owner, ask) for owner in found.values() if owner is not None]
-        return present(data=data or None, errors=errors or None)
+        owners = list(dict.fromkeys(owner for owner in found.values() if owner is not None))
+        data = [_user(owner, ask) for owner in owners]
+        return present(data=data or None, includes=_of_users(owners, ask), errors=errors or None)
 
     def _user_by_name(self, ask: Ask, name: str) -> dict[str, Any]:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
-        if not re.fullmatch("[A-Za-z0-9_]{1,15}", name):
-            raise _invalid("username", name, "does not match ^[A-Za-z0-9_]{1,15}$")
-        owner = self._world.by_handle("x", name, ask.now)
-        return {"data": _user(owner, ask)} if owner else {"errors": [self._no_user(ask, "username", name)]}
+        _matching("username", name, "[A-Za-z0-9_]{1,15}")
+        return self._one_user(ask, "username", name, self._world.by_handle("x", name, ask.now))
 
     def _user_by_id(self, ask: Ask, user: str) -> dict[str, Any]:
         _known_parameters(ask, "user.fields", "expansions", "tweet.fields", "post.fields")
-        owner = self._world.by_id("x", user, ask.now)
-        return {"data": _user(owner, ask)} if owner else {"errors": [self._no_user(ask, "id", user)]}
+        _matching("id", user, "[0-9]{1,19}")
+        return self._one_user(ask, "id", user, self._world.by_id("x", user, ask.now))
+
+    def _one_user(self, ask: Ask, parameter: str, value: str, owner: Owner | None) -> dict[str, Any]:
+        if owner is None:
+            return {"errors": [self._no_user(ask, parameter, value)]}
+        return present(data=_user(owner, ask), includes=_of_users([owner], ask))
 
     def _no_user(self, ask: Ask, parameter: str, value: str) -> dict[str, Any]:
         """Why there is no such user to show: suspended, or nobody."""
@@ -193,8 +218,7 @@ class X:
             *words("max_results,pagination_token,start_time,end_time,since_id,until_id,exclude,expansions"),
             *words("tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields"),
         )
-        if not re.fullmatch(r"\d{1,19}", user):
-            raise _invalid("id", user, "does not match ^[0-9]{1,19}$")
+        _matching("id", user, "[0-9]{1,19}")
         size = _page_size(ask)
         view = _View(ask)
         owner = self._world.by_id("x", user, ask.now)
@@ -207,33 +231,122 @@ class X:
             ask, *words("ids,expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
         )
         view = _View(ask)
-        found = {post: self._world.item("x", post, ask.now) for post in _listed(ask, "ids", r"\d{1,19}")}
+        found = {post: self._world.item("x", post, ask.now) for post in _listed(ask, "ids", "[0-9]{1,19}")}
         items = [item for item in found.values() if item is not None]
         missing = [_not_found("tweet", "ids", post) for post, item in found.items() if item is None]
         return present(
-            data=[view.post(item) for item in items] or None, includes=view.includes(items), errors=missing or None
+            data=[view.post(item) for item in items] or None,
+            includes=view.includes(items),
+            errors=[*missing, *view.lost(items)] or None,
         )
 
     def _post_by_id(self, ask: Ask, post: str) -> dict[str, Any]:
         _known_parameters(
             ask, *words("expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields")
         )
+        _matching("id", post, "[0-9]{1,19}")
         view = _View(ask)
         item = self._world.item("x", post, ask.now)
         if item is None:
             return {"errors": [_not_found("tweet", "id", post)]}
-        return present(data=view.post(item), includes=view.includes([item]))
+        return present(data=view.post(item), includes=view.includes([item]), errors=view.lost([item]) or None)
+
+    def _search(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(
+            ask,
+            *words("query,start_time,end_time,since_id,until_id,max_results,next_token,pagination_token,sort_order"),
+            *words("expansions,tweet.fields,post.fields,media.fields,user.fields,poll.fields,place.fields"),
+        )
+        size, view = _page_size(ask, 10, 500), _View(ask)
+        if "sort_order" in ask.params:
+            _chosen(ask, "sort_order", ["recency", "relevancy"])
+        found = self._found(ask, *_span(ask))
+        scope = f"x search {ask.params['query']}"
+        token = ask.params.get("next_token") or ask.params.get("pagination_token")
+        stop = len(found)
+        if token is not None:
+            place = tokens.unseal_plain(scope, token)
+            if place is None:
+                raise _invalid("next_token", token, "is not valid")
+            stop = min(place, stop)
+        start = max(stop - size, 0)
+        return _listed_posts(found[start:stop][::-1], view, tokens.seal_plain(scope, start) if start > 0 else None)
+
+    def _counts(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(
+            ask,
+            *words("query,start_time,end_time,since_id,until_id,granularity,next_token,pagination_token"),
+            *words("search_count.fields,post.fields"),
+        )
+        newer = "post_count" in _chosen(ask, "search_count.fields", words("end,start,tweet_count,post_count"))
+        word = (_NEWER if newer or "post.fields" in ask.params else _OLDER).word
+        [unit] = _chosen(ask, "granularity", list(GRANULARITIES)) or ["hour"]
+        step = GRANULARITIES[unit]
+        start, end = _span(ask)
+        scope = f"x counts {ask.params.get('query')} {unit}"
+        token = ask.params.get("next_token") or ask.params.get("pagination_token")
+        page = 0 if token is None else tokens.unseal_plain(scope, token)
+        if page is None:
+            raise _invalid("next_token", str(token), "is not valid")
+        last = end - page * timedelta(days=COUNT_DAYS)
+        first = max(last - timedelta(days=COUNT_DAYS), start)
+        times = [item.created_at for item in self._found(ask, first, last)]
+        buckets = []
+        while first < last:
+            whole = first - (first - datetime(1970, 1, 1, tzinfo=UTC)) % step
+            until = min(whole + step, last)
+            count = bisect_left(times, until) - bisect_left(times, first)
+            times_of = {"end": iso(until, milliseconds=True), "start": iso(first, milliseconds=True)}
+            buckets.append({**times_of, f"{word}_count": count})
+            first = until
+        more = tokens.seal_plain(scope, page + 1) if last - timedelta(days=COUNT_DAYS) > start else None
+        total = {f"total_{word}_count": len(times)}
+        return {"data": buckets, "meta": present(**total, next_token=more)}
+
+    def _usage(self, ask: Ask, _: str) -> dict[str, Any]:
+        _known_parameters(ask, "days", "usage.fields")
+        days = _number(ask, "days", "7", 1, 90)
+        known = words("cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage")
+        wanted = _chosen(ask, "usage.fields", known) or known
+        by_day = self._allowances.x_posts_by_day(ask.now, days)
+        usage = [{"date": f"{day}T00:00:00.000Z", "usage": str(count)} for day, count in by_day.items()]
+        values: dict[str, Any] = {
+            "cap_reset_day": 1,
+            "daily_client_app_usage": [{"client_app_id": "1", "usage": usage, "usage_result_count": len(usage)}],
+            "daily_project_usage": {"project_id": "1", "usage": usage},
+            "project_cap": str(ask.limits.x.posts_a_month),
+            "project_id": "1",
+            "project_usage": str(self._allowances.x_posts(ask.now)),
+        }
+        return {"data": {name: value for name, value in values.items() if name in wanted}}
+
+    def _found(self, ask: Ask, start: datetime, end: datetime) -> list[Item]:
+        """The posts that a query finds from `start` up to `end`, oldest first."""
+        query = ask.params.get("query", "")
+        try:
+            test: Test = parse(query)
+        except QueryError as error:
+            raise _invalid("query", query, None, f"There were errors processing your request: {error}") from None
+        since, until = (_id(ask, name) for name in ("since_id", "until_id"))
+        found = [
+            item
+            for owner in self._world.owners("x", ask.now)
+            for item in owner.items[owner.posts_before(start) : min(owner.posts_before(end), owner.posts_by(ask.now))]
+            if (since is None or int(item.id) > since) and (until is None or int(item.id) < until)
+            if test(item, item.text(ask.now))
+        ]
+        return sorted(found, key=lambda item: (item.created_at, int(item.id)))
 
 
 class _View:
     """Which fields a request wants, and posts told with those and no others."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, *further_expansions: str) -> None:
         self.ask = ask
         self.vocabulary = vocabulary = _NEWER if "post.fields" in ask.params else _OLDER
         fields = _chosen(ask, vocabulary.fields_parameter, vocabulary.fields)
         self.fields = {"id", "text", vocabulary.history, *fields}
-        self.expansions = _chosen(ask, "expansions", vocabulary.expansions)
+        self.expansions = _chosen(ask, "expansions", [*vocabulary.expansions, *further_expansions])
         self.media_fields = {"media_key", "type", *_chosen(ask, "media.fields", _MEDIA_FIELDS)}
         if "attachments.media_keys" in self.expansions:
             self.fields.add("attachments")
@@ -281,7 +394,15 @@ class _View:
                     media.append({name: value for name, value in one.items() if name in self.media_fields})
             if "author_id" in self.expansions:
                 users[item.owner.id] = _user(item.owner, self.ask)
-        return present(media=media or None, users=list(users.values()) or None) or None
+        posts = [self.post(item) for item in items] if self.vocabulary.history in self.expansions else []
+        told = {self.vocabulary.included: posts or None}
+        return present(media=media or None, users=list(users.values()) or None, **told) or None
+
+    def lost(self, items: Iterable[Item]) -> list[dict[str, Any]]:
+        """What was to be expanded and is not there: the originals of retweets."""
+        asked = {self.vocabulary.referenced, f"{self.vocabulary.referenced}.id"} & set(self.expansions)
+        originals = [one["id"] for item in items for one in _referenced(item) or ()] if asked else []
+        return [_not_found(self.vocabulary.word, min(asked), original) for original in originals]
 
 
 def _page(owner: Owner, places: list[int], size: int, view: _View) -> dict[str, Any]:
@@ -294,18 +415,28 @@ def _page(owner: Owner, places: list[int], size: int, view: _View) -> dict[str, 
             raise _invalid("pagination_token", token, "is not valid")
         places = [place for place in places if place < last]
     items = [owner.items[place] for place in places[:size]]
+    return _listed_posts(items, view, tokens.seal_plain(scope, items[-1].place) if len(places) > size else None)
+
+
+def _listed_posts(items: list[Item], view: _View, next_token: str | None) -> dict[str, Any]:
+    """A page of posts, newest first; one of none says so and has no data."""
     if not items:
         return {"meta": {"result_count": 0}}
     return present(
         data=[view.post(item) for item in items],
         includes=view.includes(items),
-        meta=present(
-            result_count=len(items),
-            newest_id=items[0].id,
-            oldest_id=items[-1].id,
-            next_token=tokens.seal_plain(scope, items[-1].place) if len(places) > size else None,
-        ),
+        errors=view.lost(items) or None,
+        meta=present(result_count=len(items), newest_id=items[0].id, oldest_id=items[-1].id, next_token=next_token),
     )
+
+
+def _span(ask: Ask) -> tuple[datetime, datetime]:
+    """From when up to when a search looks: thirty days back where nothing is said."""
+    end = _time(ask, "end_time") or ask.now
+    start = _time(ask, "start_time") or max(end - timedelta(days=SEARCH_DAYS), EARLIEST)
+    if end <= start:
+        raise _invalid("end_time", ask.params.get("end_time", ""), "must be after the start_time")
+    return start, end
 
 
 def _reachable(owner: Owner, ask: Ask) -> list[int]:
@@ -346,13 +477,27 @@ def _user(owner: Owner, ask: Ask) -> dict[str, Any]:
         "created_at": iso(since, milliseconds=True),
         "protected": False,
         "verified": False,
+        f"most_recent_{vocabulary.word}_id": _newest(owner, now).id if owner.posts_by(now) else None,
         "public_metrics": present(
             followers_count=owner.followers(now),
             **{vocabulary.total: owner.posts_by(now)},
             **dict.fromkeys(vocabulary.required_of_users, 0),
         ),
     }
-    return {name: value for name, value in values.items() if name in wanted}
+    return {name: value for name, value in values.items() if name in wanted and value is not None}
+
+
+def _newest(owner: Owner, now: datetime) -> Item:
+    return owner.items[owner.posts_by(now) - 1]
+
+
+def _of_users(owners: list[Owner], ask: Ask) -> dict[str, Any] | None:
+    """The newest posts of users, where they are to be expanded; `None` = nothing is."""
+    view = _View(ask, "affiliation", "affiliation.user_id")
+    if f"most_recent_{view.vocabulary.word}_id" not in view.expansions:
+        return None
+    posts = [view.post(_newest(owner, ask.now)) for owner in owners if owner.posts_by(ask.now)]
+    return {view.vocabulary.included: posts} if posts else None
 
 
 def _media(item: Item) -> list[tuple[str, str]]:
@@ -403,9 +548,13 @@ def _listed(ask: Ask, parameter: str, form: str) -> list[str]:
             f"list [{len(values)}] is not between 1 and {MAX_IDS}",
         )
     for value in values:
-        if not re.fullmatch(form, value):
-            raise _invalid(parameter, value, f"does not match ^{form}$")
+        _matching(parameter, value, form)
     return list(dict.fromkeys(values))
+
+
+def _matching(parameter: str, value: str, form: str) -> None:
+    if not re.fullmatch(form, value):
+        raise _invalid(parameter, value, f"does not match ^{form}$")
 
 
 def _chosen(ask: Ask, parameter: str, known: list[str]) -> list[str]:
@@ -416,18 +565,21 @@ def _chosen(ask: Ask, parameter: str, known: list[str]) -> list[str]:
     return chosen
 
 
-def _page_size(ask: Ask) -> int:
-    text = ask.params.get("max_results", "10")
-    lowest, highest = 5, 100
+def _page_size(ask: Ask, lowest: int = 5, highest: int = 100) -> int:
+    return _number(ask, "max_results", "10", lowest, highest)
+
+
+def _number(ask: Ask, parameter: str, default: str, lowest: int, highest: int) -> int:
+    text = ask.params.get(parameter, default)
     if not re.fullmatch(r"\d{1,9}", text) or not lowest <= int(text) <= highest:
-        raise _invalid("max_results", text, f"is not between {lowest} and {highest}")
+        raise _invalid(parameter, text, f"is not between {lowest} and {highest}")
     return int(text)
 
 
 def _id(ask: Ask, parameter: str) -> int | None:
     text = ask.params.get(parameter)
-    if text is not None and not re.fullmatch(r"\d{1,19}", text):
-        raise _invalid(parameter, text, "does not match ^[0-9]{1,19}$")
+    if text is not None:
+        _matching(parameter, text, "[0-9]{1,19}")
     return None if text is None else int(text)
 
 
@@ -456,6 +608,20 @@ def _not_found(resource: str, parameter: str, value: str) -> dict[str, Any]:
         "resource_id": value,
         "type": f"{_PROBLEMS}/resource-not-found",
     }
+
+
+def _is_of_a_user(ask: Ask) -> bool:
+    """Whether a request is signed for a user by OAuth 1.0a, with the credential as key and token."""
+    scheme, _, signed = ask.headers.get("authorization", "").partition(" ")
+    told = dict(re.findall(r'(\w+)="([^"]*)"', signed)) if scheme == "OAuth" else {}
+    return told.get("oauth_consumer_key") == told.get("oauth_token") == CREDENTIAL
+
+
+def _problem(
+    status: HTTPStatus, title: str, kind: str | None = None, headers: dict[str, str] | None = None
+) -> RefusedError:
+    body = {"title": title, "type": f"{_PROBLEMS}/{kind}" if kind else "about:blank", "status": int(status)}
+    return RefusedError(Answer(body | {"detail": title}, status, headers or {}))
 
 
 def _invalid(parameter: str, value: str, wrong: str | None, message: str | None = None) -> RefusedError:

@@ -1,6 +1,6 @@
-"""YouTube Data API v3: channels, the uploads playlist of a channel, and videos by id.
+"""YouTube Data API v3: channels, the uploads playlist of a channel, videos by id, and the search for videos.
 
-The uploads list is newest added first; a data set knows no other time than the publication's, so both are one here.
+The uploads list is newest added first: a video that was scheduled stands where the data set says it was added.
 `subscriberCount` is rounded down to three figures. Durations are not in a data set: they are worked out from the id.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from smi_pipeline.sandbox import tokens
 from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, iso, present, words
+from smi_pipeline.sandbox.selection import Selection, SelectionError, parse, selected
 from smi_pipeline.sandbox.world import Item, Owner, World
 
 MAX_RESULTS = 50
@@ -30,6 +31,17 @@ _VIDEO_PARTS = words(
     "contentDetails,fileDetails,id,liveStreamingDetails,localizations,paidProductPlacementDetails,player,"
     "processingDetails,recordingDetails,snippet,statistics,status,suggestions,topicDetails"
 )
+_SEARCH_PARTS = words("id,snippet")
+LONGEST_SEARCH = 500
+# What a search is sorted by, the greatest number first; else the newest.
+_ORDERS: dict[str, Callable[[Item, datetime], Any]] = {
+    "date": lambda _item, _now: 0,
+    "relevance": lambda _item, _now: 0,
+    "title": lambda item, now: item.text(now),
+    "viewCount": lambda item, now: -(item.counts(now).views or 0),
+    "rating": lambda item, now: -(item.counts(now).likes or 0),
+    "videoCount": lambda _item, _now: 0,
+}
 _FIGURES = 3
 
 
@@ -42,6 +54,7 @@ class YouTube:
             "/youtube/v3/channels": self._channels,
             "/youtube/v3/playlistItems": self._playlist_items,
             "/youtube/v3/videos": self._videos,
+            "/youtube/v3/search": self._search,
         }
 
     def answer(self, ask: Ask) -> Answer:
@@ -54,7 +67,8 @@ class YouTube:
         respond = self._routes.get(ask.path.rstrip("/"))
         if respond is None or ask.method != "GET":
             raise _error(HTTPStatus.NOT_FOUND, "notFound", "Not Found")
-        return Answer(respond(ask))
+        wanted = _wanted(ask)
+        return Answer(selected(respond(ask), wanted))
 
     def _channels(self, ask: Ask) -> dict[str, Any]:
         parts = _parts(ask, _CHANNEL_PARTS)
@@ -78,37 +92,78 @@ class YouTube:
     def _playlist_items(self, ask: Ask) -> dict[str, Any]:
         parts = _parts(ask, _ITEM_PARTS)
         size = _page_size(ask)
-        _only_filter(ask, "playlistId", "id")
-        playlist = ask.params.get("playlistId", "")
+        if _only_filter(ask, "playlistId", "id") == "id":
+            return self._playlist_items_by_id(ask, parts)
+        playlist = ask.params["playlistId"]
         owner = self._world.by_id("youtube", "UC" + playlist[2:], ask.now) if playlist.startswith("UU") else None
-        total = owner.posts_by(ask.now) if owner else 0
-        if owner is None or total == 0:
+        items = owner.listed(ask.now) if owner else []
+        if not items:
             message = "The playlist identified with the request's <code>playlistId</code> parameter cannot be found."
             raise _error(HTTPStatus.NOT_FOUND, "playlistNotFound", message, "youtube.playlistItem", "playlistId")
-        scope = f"youtube/{playlist}"
+        places = [place for place, item in enumerate(items) if ask.params.get("videoId", item.id) == item.id]
+        total = len(items) if "videoId" not in ask.params else len(places)
+        scope = f"youtube/{playlist}/{ask.params.get('videoId', '')}"
         start = min(_start(ask, scope, total), total)
         stop = max(0, start - size)
-        shown = owner.items[stop:start][::-1]
-        items = [_playlist_item(item, playlist, total - 1 - item.place, parts, ask.now) for item in shown]
+        told = [
+            _playlist_item(items[place], playlist, len(items) - 1 - place, parts, ask.now)
+            for place in places[stop:start][::-1]
+        ]
         return _listing(
             "playlistItem",
             {"totalResults": total, "resultsPerPage": size},
-            items,
+            told,
             nextPageToken=tokens.seal(scope, stop) if stop > 0 else None,
             prevPageToken=tokens.seal(scope, min(start + size, total)) if start < total else None,
         )
+
+    def _playlist_items_by_id(self, ask: Ask, parts: Sequence[str]) -> dict[str, Any]:
+        asked = _ids(ask)
+        told = []
+        for wire_id in asked:
+            playlist, _, video = _from_wire(wire_id).partition(".")
+            item = self._world.item("youtube", video, ask.now)
+            if item is not None and playlist == "UU" + item.owner.id[2:]:
+                items = item.owner.listed(ask.now)
+                place = next(place for place, other in enumerate(items) if other.id == item.id)
+                told.append(_playlist_item(item, playlist, len(items) - 1 - place, parts, ask.now))
+        return _listing("playlistItem", {"totalResults": len(told), "resultsPerPage": len(told)}, told)
 
     def _videos(self, ask: Ask) -> dict[str, Any]:
         parts = _parts(ask, _VIDEO_PARTS)
         _only_filter(ask, "id")
         if "maxResults" in ask.params:
             raise _invalid_parameter("maxResults", "The maxResults parameter cannot be used together with id.")
-        asked = list(dict.fromkeys(words(ask.params["id"])))
-        if len(asked) > MAX_RESULTS:
-            raise _invalid_parameter("id", f"The request specifies more than {MAX_RESULTS} ids.")
+        asked = _ids(ask)
         found = [self._world.item("youtube", video, ask.now) for video in asked]
         items = [_video(item, parts, ask) for item in found if item is not None]
         return _listing("video", {"totalResults": len(items), "resultsPerPage": len(items)}, items)
+
+    def _search(self, ask: Ask) -> dict[str, Any]:
+        parts = _parts(ask, _SEARCH_PARTS)
+        size = _page_size(ask)
+        kinds = words(ask.params.get("type", "video,channel,playlist"))
+        order = ask.params.get("order", "relevance")
+        if order not in _ORDERS:
+            raise _invalid_parameter("order", f"Invalid value '{order}'. Allowed values: [{', '.join(_ORDERS)}]")
+        after, before = (_time(ask, name) for name in ("publishedAfter", "publishedBefore"))
+        channel, word = ask.params.get("channelId"), ask.params.get("q", "").casefold()
+        found = [
+            item
+            for owner in self._world.owners("youtube", ask.now)
+            if channel in (None, owner.id) and "video" in kinds
+            for item in owner.items[: owner.posts_by(ask.now)]
+            if (after is None or item.created_at >= after) and (before is None or item.created_at <= before)
+            if word in item.text(ask.now).casefold()
+        ]
+        found.sort(key=lambda item: item.created_at, reverse=True)
+        found.sort(key=lambda item: _ORDERS[order](item, ask.now))
+        scope = f"youtube/search/{channel}/{word}/{order}/{after}/{before}"
+        first, reached = _start(ask, scope), found[:LONGEST_SEARCH]
+        more = tokens.seal(scope, first + size) if first + size < len(reached) else None
+        items = [_found(item, parts, ask.now) for item in reached[first : first + size]]
+        page = {"totalResults": len(found), "resultsPerPage": size}
+        return _listing("search", page, items, nextPageToken=more)
 
 
 def _channel(owner: Owner, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
@@ -139,7 +194,7 @@ def _playlist_item(item: Item, playlist: str, position: int, parts: Sequence[str
     title, description = _title_and_description(item.text(now))
     values: dict[str, Any] = {
         "snippet": {
-            "publishedAt": iso(item.created_at),
+            "publishedAt": iso(item.added_at),
             "channelId": item.owner.id,
             "title": title,
             "description": description,
@@ -189,6 +244,22 @@ def _video(item: Item, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
     return _resource("video", item.id, values, parts)
 
 
+def _found(item: Item, parts: Sequence[str], now: datetime) -> dict[str, Any]:
+    title, description = _title_and_description(item.text(now))
+    snippet = {
+        "publishedAt": iso(item.created_at),
+        "channelId": item.owner.id,
+        "title": title,
+        "description": description,
+        "channelTitle": item.owner.name,
+        "liveBroadcastContent": "none",
+        "publishTime": iso(item.created_at),
+    }
+    told = {"snippet": snippet} if "snippet" in parts else {}
+    wire_id = {"kind": "youtube#video", "videoId": item.id}
+    return {"kind": "youtube#searchResult", "etag": _etag(f"search {item.id}{told}"), "id": wire_id, **told}
+
+
 def _resource(kind: str, wire_id: str, values: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
     told = {part: values[part] for part in values if part in parts}
     return {"kind": f"youtube#{kind}", "etag": _etag(f"{wire_id}{told}"), "id": wire_id, **told}
@@ -208,13 +279,14 @@ def _listing(
 
 def _authorised(ask: Ask) -> None:
     key = ask.params.get("key") or ask.headers.get("x-goog-api-key")
-    if key is None and ask.bearer is None:
+    token = ask.bearer or ask.params.get("access_token")
+    if key is None and token is None:
         message = (
             "Method doesn't allow unregistered callers (callers without established identity). "
             "Please use API Key or other form of API consumer identity to call this API."
         )
         raise _error(HTTPStatus.FORBIDDEN, "forbidden", message, status="PERMISSION_DENIED")
-    if key is None and ask.bearer != CREDENTIAL:
+    if key is None and token != CREDENTIAL:
         raise RefusedError(
             Answer(
                 {
@@ -273,6 +345,41 @@ def _only_filter(ask: Ask, *filters: str) -> str:
         message = f"Incompatible parameters specified in the request: {', '.join(given)}"
         raise _error(HTTPStatus.BAD_REQUEST, "incompatibleParameters", message, "youtube.parameter")
     return given[0]
+
+
+def _ids(ask: Ask) -> list[str]:
+    """The values of the filter `id`, each once, fifty at most."""
+    asked = list(dict.fromkeys(words(ask.params["id"])))
+    if len(asked) > MAX_RESULTS:
+        raise _invalid_parameter("id", f"The request specifies more than {MAX_RESULTS} ids.")
+    return asked
+
+
+def _wanted(ask: Ask) -> Selection:
+    text = ask.params.get("fields", "")
+    try:
+        return parse("".join(text.split())) if text else {}
+    except SelectionError:
+        raise _invalid_parameter("fields", f"Invalid field selection {text}") from None
+
+
+def _time(ask: Ask, name: str) -> datetime | None:
+    text = ask.params.get(name)
+    try:
+        instant = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        instant = None
+    if text and (instant is None or instant.tzinfo is None):
+        raise _invalid_parameter(name, f"Invalid value '{text}'. Values must be RFC 3339 date-times.")
+    return instant
+
+
+def _from_wire(wire_id: str) -> str:
+    """The playlist and the video behind the id of an item; nothing where it is none."""
+    try:
+        return base64.urlsafe_b64decode(wire_id + "=" * (-len(wire_id) % 4)).decode()
+    except ValueError:
+        return ""
 
 
 def _page_size(ask: Ask) -> int:

@@ -151,6 +151,37 @@ def test_a_permission_refused_for_one_account_concerns_it_alone(platform, accoun
     assert sorted(outcomes(lake).values()) == ["answered", "answered", "permission"]
 
 
+@pytest.mark.parametrize(("platform", "endpoint"), [("x", "timeline"), ("youtube", "playlistItems")])
+def test_what_may_not_be_seen_of_one_account_concerns_it_alone(platform, endpoint, accounts, collect, sandbox):
+    sandbox.reset_requests()
+    second = accounts[1][platform][1]
+    own = second.account_id.removeprefix("UC")
+    sandbox.set_faults({"faults": [{"platform": platform, "endpoint": endpoint, "match": own, "do": "permission"}]})
+    summary, lake = collect(platform)
+    assert outcomes(lake) == {a.handle: "private" if a is second else "answered" for a in accounts[1][platform]}
+    assert len(ids(lake, platform)) == sum(POSTS) - POSTS[1]
+    assert summary.requests == sandbox.requests()[platform] == summary.least
+
+
+def test_a_scheduled_video_is_found_where_it_was_added_for_the_fewest_requests(tmp_path, monkeypatch):
+    """Sixty of May, then one published in May and added in April, then a hundred of April: 50, 50 and 50 are read."""
+    wanted = world.Wanted()
+    april = world.spread(100, world.FIRST - timedelta(days=30), world.FIRST - timedelta(days=2))
+    scheduled = world.FIRST + timedelta(days=20, seconds=1)
+    account = wanted.account("youtube", 1, [scheduled, *world.spread(60), *april])
+    wanted.posts[0]["added_at"] = (world.FIRST - timedelta(days=1)).isoformat()
+    with SandboxProcess(wanted.write(tmp_path / "scheduled"), now=world.AFTER) as process:
+        for name, value in environment(process.base_url).items():
+            monkeypatch.setenv(name, value)
+        lake = Lake.of(tmp_path / "lake")
+        summary = world.asked(lake, "youtube", Settings(_env_file=None), [account])
+        asked = process.requests()["youtube"]
+
+    assert wanted.posts[0]["post_id"] in ids(lake, "youtube")
+    assert len(ids(lake, "youtube")) == 61
+    assert asked == summary.requests == summary.least == 1 + 3 + 2  # the channel, pages of the list, videos in fifties
+
+
 class Jumping(httpx.AsyncBaseTransport):
     """Sends on; before the ninth request three hours pass on the platform's clock."""
 

@@ -156,7 +156,35 @@ def test_a_quota_day_ends_at_midnight_where_the_platform_counts_it():
 
 
 GRAPH = {"code": 100, "message": "m"}
+CAPPED = {"title": "UsageCapExceeded", "type": "https://api.twitter.com/2/problems/usage-capped", "period": "Monthly"}
+TOKEN = {"title": "Invalid Request", "errors": [{"parameters": {"pagination_token": ["x"]}, "message": "m"}]}
+PER_DAY = (
+    "Quota exceeded for quota metric 'Search Queries' and limit 'Search Queries per day' of service 'y' for consumer"
+)
+A_DAY = [{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quota_unit": "1/d/{project}"}}]
+A_MINUTE = [{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quota_unit": "1/min/{project}"}}]
 CASES = [
+    (x.classify, 429, CAPPED, "quota"),
+    (x.classify, 429, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}, "throttle"),
+    (x.classify, 429, {"title": "Too Many Requests", "status": 429, "type": "about:blank"}, "throttle"),
+    (x.classify, 402, {"title": "CreditsDepleted", "type": "https://api.x.com/2/problems/credits"}, "quota"),
+    (x.classify, 402, None, "quota"),
+    (x.classify, 400, TOKEN, "bad_page_token"),
+    (x.classify, 400, {"errors": [{"parameters": 5}]}, "failed"),
+    (x.classify, 503, {"title": "Service Unavailable", "status": 503}, "transient"),
+    (x.classify, 502, None, "transient"),
+    (youtube.classify, 403, {"error": {"errors": [{"reason": "dailyLimitExceeded"}]}}, "quota"),
+    (youtube.classify, 403, {"error": {"errors": [{"reason": "rateLimitExceeded"}]}}, "throttle"),
+    (youtube.classify, 429, {"error": {"errors": [{"reason": "rateLimitExceeded"}], "message": PER_DAY}}, "quota"),
+    (youtube.classify, 429, {"error": {"errors": [{"reason": "rateLimitExceeded"}], "details": A_DAY}}, "quota"),
+    (youtube.classify, 429, {"error": {"errors": [{"reason": "rateLimitExceeded"}], "details": A_MINUTE}}, "throttle"),
+    (youtube.classify, 429, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}, "throttle"),
+    (youtube.classify, 404, {"error": {"errors": [{"reason": "playlistNotFound"}]}}, "no_list"),
+    (youtube.classify, 403, {"error": {"errors": [{"reason": "channelForbidden"}]}}, "failed"),
+    (youtube.classify, 403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, "suspended"),
+    (youtube.classify, 400, {"error": {"errors": [{"reason": "keyInvalid"}], "message": "Bad Request"}}, "auth"),
+    (youtube.classify, 500, {"error": {"errors": [{"reason": "internalError"}]}}, "transient"),
+    (youtube.classify, 503, None, "transient"),
     (x.classify, 402, {"title": "Payment Required", "detail": "credits depleted"}, "quota"),
     (x.classify, 403, {"title": "Client Forbidden", "reason": "client-not-enrolled"}, "auth"),
     (x.classify, 403, {"type": "x/not-authorized-for-resource"}, "private"),

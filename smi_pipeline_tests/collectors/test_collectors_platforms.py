@@ -184,6 +184,88 @@ def test_x_without_posts_and_without_a_reason_is_drift(lab):
     assert "drift" in result.detail
 
 
+def test_x_pages_without_posts_that_name_a_next_one_are_not_the_end(lab):
+    """A page may be short, and as short as nothing: only a missing next_token is the end."""
+    fake = lab.Fake("x", {"city": [lab.Post(n, lab.day(20 - n)) for n in range(12)]})
+
+    def edit(body):
+        if "meta" not in body or any(f'"text {n}"' in json.dumps(body) for n in (0, 11)):
+            return body
+        return {"meta": body["meta"] | {"result_count": 0}}
+
+    fake.edit = edit
+    assert lab.texts(fake.one()) == ["text 0", "text 1", "text 10", "text 11"]
+
+
+@pytest.mark.parametrize(("times", "outcome", "posts"), [(1, "answered", 5), (2, "failed", 0)])
+def test_x_page_token_that_expired_restarts_the_timeline_once(lab, times, outcome, posts):
+    fake = lab.Fake("x", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(5)]})
+    refused = {
+        "errors": [{"parameters": {"pagination_token": ["2"]}, "message": "is not valid"}],
+        "title": "Invalid Request",
+        "type": "https://api.twitter.com/2/problems/invalid-request",
+    }
+    seen = []
+
+    def edit(body):
+        if body.get("meta", {}).get("next_token") == "2" and len(seen) < times:
+            seen.append(1)
+            fake.faults = [lab.answer(refused, 400)]
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, len(result.posts)) == (outcome, posts)
+
+
+@pytest.mark.parametrize(
+    ("attached", "included", "told"),
+    [
+        (["3_1"], [{"media_key": "3_1"}], None),
+        (["3_1", "7_2"], [{"media_key": "3_1"}, {"media_key": "7_2", "type": "video"}], ["video"]),
+        (["3_1"], None, None),
+        ([], [], []),
+    ],
+)
+def test_x_media_whose_kind_is_not_told_are_of_an_unknown_kind_and_not_none(lab, attached, included, told):
+    """A post with a medium of unknown kind may be a video; a post without any is not."""
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
+
+    def edit(body):
+        for post in body["data"] if "meta" in body else []:
+            post["attachments"] = {"media_keys": attached}
+            body["includes"] = {"media": included}
+        return body
+
+    fake.edit = edit
+    [row] = fake.one().posts
+    assert row["media_types"] == told
+
+
+def test_x_users_without_their_names_are_drift_and_not_accounts_that_are_gone(lab):
+    """Terminal outcomes are not asked again: a platform that changed must not end a month for everybody."""
+    fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))], "town": []})
+    fake.edit = lambda body: json.loads(json.dumps(body).replace('"username"', '"user_name"'))
+
+    results = fake.collect()
+    assert outcomes(results) == {"city": "failed", "town": "failed"}
+    assert "username: field required" in results[0].detail
+
+
+def test_x_errors_beside_posts_are_about_something_else(lab):
+    """An original that is gone is told beside the repost of it: nothing is wrong with the page."""
+    fake = lab.Fake("x", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(3)]})
+    problem = {
+        "value": "1",
+        "parameter": "referenced_tweets.id",
+        "type": "https://api.x.com/2/problems/resource-not-found",
+    }
+    fake.edit = lambda body: body | ({"errors": [problem | {"title": "Not Found Error"}]} if "meta" in body else {})
+
+    result = fake.one()
+    assert (result.outcome, len(result.posts)) == ("answered", 3)
+
+
 def test_x_timeline_that_may_not_be_seen_is_private(lab):
     fake = lab.Fake("x", {"city": [lab.Post(1, lab.day(1))]})
     problem = {"title": "Authorization Error", "detail": "no", "type": "x/not-authorized-for-resource"}
@@ -294,6 +376,142 @@ def test_youtube_private_items_have_no_time_and_are_passed_over_but_a_lost_key_i
     assert lab.texts(fake.one()) == ["text 1", "text 2", "text 3"]
     fake.edit = without(9)
     assert fake.one().outcome == "failed"
+
+
+def test_youtube_stops_at_the_page_that_is_wholly_older_and_not_at_one_with_nothing_dated_on_it(lab):
+    """A page of private videos alone says nothing about the time it stands at."""
+    april = datetime(2025, 4, 5, tzinfo=UTC)
+    times = [lab.day(20), lab.day(19), lab.day(18), lab.day(17), lab.day(16), april, april, april, april]
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, at) for n, at in enumerate(times)]})
+
+    def edit(body):
+        for item in body.get("items", []):
+            if item.get("contentDetails", {}).get("videoId") in ("v0000000002", "v0000000003"):
+                del item["contentDetails"]["videoPublishedAt"]
+        return body
+
+    fake.edit = edit
+    assert lab.texts(fake.one()) == ["text 0", "text 1", "text 4"]
+    assert sum(request.url.path.endswith("playlistItems") for request in fake.requests) == 4
+
+
+def test_youtube_empty_pages_with_a_next_one_are_not_the_end(lab):
+    fake = lab.Fake("youtube", {"city": [lab.Post(n, lab.day(20 - n)) for n in range(6)]})
+    fake.edit = lambda body: {**body, "items": []} if body.get("nextPageToken") == "4" else body
+
+    assert lab.texts(fake.one()) == ["text 0", "text 1", "text 4", "text 5"]
+
+
+def test_youtube_videos_listed_on_two_pages_are_asked_for_once(lab):
+    times = [lab.day(20), lab.day(19), lab.day(18), lab.day(17)]
+    posts = [lab.Post(n, at) for n, at in enumerate(times)]
+    fake = lab.Fake("youtube", {"city": [*posts[:2], posts[1], *posts[2:]]})
+
+    assert lab.texts(fake.one()) == ["text 0", "text 1", "text 2", "text 3"]
+    assert fake.requests[-1].url.params["id"].split(",") == [f"v{n:010d}" for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("statistics", "told"),
+    [
+        ({"subscriberCount": "0", "hiddenSubscriberCount": True, "viewCount": "9"}, ("0", True)),
+        ({"hiddenSubscriberCount": True, "viewCount": "9"}, (None, True)),
+        ({"subscriberCount": "123000", "hiddenSubscriberCount": False}, ("123000", False)),
+        (None, (None, None)),
+    ],
+)
+def test_youtube_channels_are_read_with_and_without_their_figures(lab, statistics, told):
+    fake = lab.Fake("youtube", {"city": []})
+
+    def edit(body):
+        for item in body.get("items", []):
+            item["statistics"] = statistics
+        return body
+
+    fake.edit = edit
+    [row] = fake.one().accounts
+    assert (row["subscriberCount"], row["hiddenSubscriberCount"], row["customUrl"]) == (*told, None)
+
+
+def test_youtube_premieres_and_streams_are_videos_like_others(lab):
+    """An upcoming premiere has no likes yet and a live stream no duration: both are listed, and both are of the month."""
+    fake = lab.Fake("youtube", {"city": [lab.Post(2, lab.day(20)), lab.Post(1, lab.day(10), likes=lab.ABSENT)]}, page=5)
+
+    def edit(body):
+        for item, state in zip(body.get("items", []), ("live", "upcoming"), strict=False):
+            item.setdefault("snippet", {})["liveBroadcastContent"] = state
+        return body
+
+    fake.edit = edit
+    assert {row["title"]: row["likeCount"] for row in fake.one().posts} == {"text 1": None, "text 2": "5"}
+
+
+# --- shapes that no contract has ------------------------------------------------------------------------------------
+
+
+def places(value, path=()):
+    """The way to every value in a JSON body."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, one in inner:
+        yield from places(one, (*path, step))
+
+
+def put(value, path, odd):
+    if not path:
+        return odd
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = put(value[path[0]], path[1:], odd)
+    return copy
+
+
+def city_of(platform, lab):
+    fake = lab.Fake(platform, {"city": [lab.Post(n, lab.day(9 - n)) for n in range(2)]})
+
+    def edit(body):
+        if platform == "x" and "meta" in body:
+            for post in body["data"]:
+                post |= {"attachments": {"media_keys": ["3_1"]}, "referenced_tweets": [{"type": "quoted", "id": "9"}]}
+            body["includes"] = {"media": [{"media_key": "3_1", "type": "photo"}]}
+        elif platform == "x":
+            body["errors"] = [{"value": "nobody", "title": "Not Found Error", "type": "x/resource-not-found"}]
+        return body
+
+    fake.edit = edit
+    known = getattr(fake, f"_{platform}")
+
+    def answered(request):
+        try:
+            return known(request)
+        except (KeyError, ValueError, StopIteration):  # asked for what nobody has
+            return lab.answer({}, 404)
+
+    setattr(fake, f"_{platform}", answered)
+    return fake
+
+
+@pytest.mark.parametrize("platform", ["x", "youtube"])
+@pytest.mark.parametrize("odd", [None, 5, "", [[]], {"a": 1}], ids=repr)
+def test_whatever_stands_anywhere_in_an_answer_the_account_gets_one_result(platform, odd, lab):
+    """An exception here would end the month of every other account of the platform."""
+    bodies, clean = [], city_of(platform, lab)
+    as_usual = clean.edit
+    clean.edit = lambda body: bodies.append(as_usual(body)) or bodies[-1]
+    clean.one()
+    tried = 0
+    for number, told in enumerate(bodies):
+        for path in places(told):
+            fake = city_of(platform, lab)
+            fake.edit = lambda body, edit=fake.edit, path=path, number=number, fake=fake: (
+                put(edit(body), path, odd) if len(fake.requests) == number + 1 else edit(body)
+            )
+            try:
+                [result] = fake.collect()
+            except CollectionError:
+                continue
+            assert result.account.handle == "city"
+            tried += 1
+    assert tried > 40
 
 
 # --- Facebook and Instagram ----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import time
 
 import pytest
 import requests
@@ -166,3 +167,53 @@ def test_xdk_is_told_that_a_token_is_wrong(sandbox):
 def test_tweepy_is_told_which_parameter_is_wrong(sandbox):
     with pytest.raises(tweepy.BadRequest, match="max_results"):
         tweepy.Client("sandbox").get_users_tweets(X_QUIET, max_results=101)
+
+
+def found_by_tweepy(_):
+    asked = {"max_results": 500, "tweet_fields": ["public_metrics"], "start_time": MAY, "end_time": JUNE}
+    told = tweepy.Client("sandbox").search_all_tweets(f"from:{HANDLES['x']}", **asked)
+    return {str(tweet.id): told_by_tweepy(tweet) for tweet in told.data}
+
+
+def found_by_xdk(base):
+    client = xdk.Client(base_url=base, bearer_token="sandbox")
+    pages = client.posts.search_all(
+        f"from:{HANDLES['x']}",
+        max_results=500,
+        post_fields=["public_metrics"],
+        expansions=["referenced_posts"],
+        **WINDOW,
+    )
+    return {
+        post.id: Post(
+            post.text,
+            post.public_metrics.like_count,
+            post.public_metrics.reply_count,
+            post.public_metrics.repost_count,
+            post.public_metrics.impression_count,
+        )
+        for post in next(pages).data
+    }
+
+
+@pytest.mark.parametrize("read", [found_by_tweepy, found_by_xdk])
+def test_one_search_finds_all_posts_of_the_month(sandbox, read):
+    time.sleep(1.1)  # X lets a search in every second
+    assert read(sandbox) == of_may("x")
+
+
+def test_tweepy_counts_the_posts_of_the_month_by_the_day(sandbox):
+    asked = {"granularity": "day", "start_time": MAY, "end_time": JUNE}
+    told = tweepy.Client("sandbox").get_all_tweets_count(f"from:{HANDLES['x']}", **asked)
+
+    assert told.meta["total_tweet_count"] == sum(day["tweet_count"] for day in told.data) == len(of_may("x"))
+    assert [day["tweet_count"] for day in told.data][:2] == [8, 8]  # one every three hours
+
+
+def test_xdk_is_told_what_was_used(sandbox):
+    client = xdk.Client(base_url=sandbox, bearer_token="sandbox")
+    before = int(client.usage.get().data.project_usage)
+    client.users.get_posts(X_QUIET, post_fields=["public_metrics"])
+    client.posts.get_by_ids(ids=[post_id("x", 100)], post_fields=["id"])
+
+    assert int(client.usage.get(days=1).data.project_usage) == before + 1

@@ -137,3 +137,27 @@ def test_python_youtube_is_told_that_a_key_is_wrong(sandbox):
     with pytest.raises(pyyoutube.PyYouTubeException, match="API key not valid") as told:
         python_youtube("wrong").channels.list(parts="id", for_handle=HANDLE)
     assert told.value.status_code == 400
+
+
+def test_google_searches_a_channel_and_takes_the_fields_it_names(sandbox):
+    with google(sandbox) as youtube:
+        [channel] = youtube.channels().list(part="id", forHandle=HANDLE, fields="items/id").execute()["items"]
+        asked = youtube.search().list(
+            part="snippet",
+            channelId=channel["id"],
+            type="video",
+            order="date",
+            maxResults=50,
+            publishedAfter=MAY.isoformat(),
+            publishedBefore=JUNE.isoformat(),
+            fields="nextPageToken,items(id/videoId)",
+        )
+        ids = []
+        while asked is not None:
+            page = asked.execute()
+            assert page.keys() <= {"nextPageToken", "items"}
+            ids += [item["id"]["videoId"] for item in page["items"]]
+            asked = youtube.search().list_next(asked, page)
+
+    assert channel.keys() == {"id"}
+    assert sorted(ids[1:]) == sorted(of_may("youtube"))  # June's first instant is still let in, and the newest

@@ -166,7 +166,7 @@ def test_a_final_month_is_compared_with_last_months_final_ranks(steady, ratings)
 
 @pytest.mark.parametrize("previous", [{}, {"cut_previous": "provisional"}])
 def test_a_final_rank_is_not_compared_with_a_provisional_one(steady, ratings, previous):
-    rated = ratings(dict.fromkeys(CITIES, 5))
+    rated = ratings({name: 9 - number for number, name in enumerate(CITIES)})
     before = rated if previous else None
     made = steady.edition(MAY, experts=rated, experts_previous=before, **previous)
     assert made.status == "final"

@@ -65,7 +65,7 @@ def test_with_ratings_the_score_is_four_fifths_measured_and_one_fifth_judged(fou
 
 
 def test_a_provisional_cut_stays_provisional_whatever_the_experts_say(four, ratings):
-    rated = ratings(dict.fromkeys(("all", "most", "some", "none"), 5))
+    rated = ratings({"all": 5, "most": 4, "some": 3, "none": 2})
     made = four.edition(MAY, experts=rated, cut="provisional")
     assert made.status == "provisional"
     assert made.composite["qualitative"].null_count() == 4
@@ -74,12 +74,15 @@ def test_a_provisional_cut_stays_provisional_whatever_the_experts_say(four, rati
 
 @pytest.mark.parametrize("final", [True, False])
 def test_contributions_add_up_to_the_score(four, ratings, final):
-    made = four.edition(MAY, experts=ratings(dict.fromkeys(("all", "most", "some", "none"), 7)) if final else None)
+    levels = {"all": 7, "most": 4, "none": 1, "some": 10}
+    made = four.edition(MAY, experts=ratings(levels) if final else None)
     parts = parts_of(made)
     for name, score in scores_of(made).items():
         assert parts.get(name, 0.0) == pytest.approx(score, abs=1e-9)
     expert = made.contribution.filter(platform="expert")
-    assert expert["contribution"].to_list() == pytest.approx([0.2 * 100 * 6 / 9] * (4 if final else 0))
+    assert expert["contribution"].to_list() == pytest.approx(
+        [0.2 * 100 * (level - 1) / 9 for level in levels.values()] if final else []
+    )
 
 
 def test_a_contribution_is_its_weight_times_its_points(four):
@@ -143,21 +146,50 @@ def test_a_city_without_a_rating_is_not_ranked_in_a_final_month(world, ratings):
         world.city(f"c{number:02}", *FOUR)
         for platform in FOUR:
             world.fill(MAY, platform, f"c{number:02}", level=5 + number)
-    rated = ratings({f"c{number:02}": 5 for number in range(20)})
+    rated = ratings({f"c{number:02}": 5 + number / 10 for number in range(20)})
     got = city(world.edition(MAY, experts=rated).composite, "c20")
-    assert (got["score"], got["rank"], got["flags"]) == (None, None, ["no_expert_score"])
-    earlier = ratings({"c20": 8}, raters=2)
+    assert (got["score"], got["rank"], got["flags"]) == (None, None, ["no_expert_score", "rerate"])
+    earlier = ratings({"c20": 8, "c00": 2}, raters=2)
     got = city(world.edition(MAY, experts=rated, experts_previous=earlier).composite, "c20")
-    assert (got["rank"], got["flags"], got["raters"]) == (1, ["carried"], 2)
+    assert (got["rank"], got["flags"], got["raters"]) == (1, ["expert_carried", "rerate"], 2)
     got = city(world.edition(MAY, experts=rated, experts_previous=None, experts_earlier=[earlier]).composite, "c20")
-    assert (got["rank"], got["flags"]) == (1, ["carried"])
+    assert (got["rank"], got["flags"]) == (1, ["expert_carried", "rerate"])
 
 
 def test_a_city_with_two_raters_is_flagged(world, ratings):
     for number in range(20):
         world.city(f"c{number:02}", *FOUR)
-    rated = pl.concat([ratings({f"c{n:02}": 5 for n in range(19)}), ratings({"c19": 5}, raters=2)])
-    assert "few_raters" in city(world.edition(MAY, experts=rated).composite, "c19")["flags"]
+    rated = pl.concat([ratings({f"c{n:02}": 5 + n / 10 for n in range(19)}), ratings({"c19": 5}, raters=2)])
+    made = world.edition(MAY, experts=rated)
+    assert {"few_raters", "rerate"} <= set(city(made.composite, "c19")["flags"])
+    assert "rerate" not in city(made.composite, "c18")["flags"]
+    assert city(made.expert_city, "c19")["flags"] == ["few_raters", "rerate"]
+
+
+def test_raters_who_do_not_agree_leave_a_month_provisional_with_the_cities_to_be_rated_again(four, ratings):
+    """Two raters turn the order of the third round: nothing judged is shown, and the table says why."""
+    levels = {"all": 9, "most": 6, "some": 4, "none": 1}
+    turned = ratings(dict(zip(levels, reversed(levels.values()), strict=True)), raters=2)
+    rated = pl.concat([ratings(levels, raters=1), turned.with_columns(pl.col("rater") + "b")])
+    made = four.edition(MAY, experts=rated)
+    assert made.status == "provisional"
+    assert made.composite["qualitative"].null_count() == 4
+    assert made.composite["score"].to_list() == made.composite["quantitative"].to_list()
+    [row] = made.expert_agreement.to_dicts()
+    assert (row["released"], row["flags"]) == (False, ["low_alpha"])
+    # 9 and twice 1 deviate by 8 / sqrt(3) = 4.6 points, 6 and twice 4 by 1.2.
+    again = {name for name in levels if "rerate" in city(made.composite, name)["flags"]}
+    assert again == {"all", "none"}
+    assert again == {r["city_id"] for r in made.expert_city.to_dicts() if "rerate" in r["flags"]}
+    assert city(made.expert_city, "all")["qualitative"] == pytest.approx(100 * (11 / 3 - 1) / 9)
+
+
+def test_an_edition_is_final_exactly_where_its_experts_are_released(four, ratings):
+    rated = ratings({"all": 5, "most": 4, "some": 3, "none": 2})
+    for given in ({}, {"experts": rated}, {"experts": rated, "cut": "provisional"}):
+        made = four.edition(MAY, **given)
+        assert made.expert_agreement["released"].to_list() == [made.status == "final"]
+        assert made.expert_city["city_id"].to_list() == sorted(made.composite["city_id"])
 
 
 def test_equal_scores_share_the_best_rank_and_are_listed_by_code(four):

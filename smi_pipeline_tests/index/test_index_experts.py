@@ -1,11 +1,11 @@
-"""Ratings to scores, and when they are released."""
+"""Ratings to scores, which cities must be rated again, and what is carried."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
-from smi_pipeline.index.experts import city_scores, expert_scores, is_released
+from smi_pipeline.index.experts import city_scores, expert_city, expert_scores
 from smi_pipeline.index.method import method_text, parse_method
 
 SCHEMA = {"rater": pl.String, "city_id": pl.String, "criterion": pl.String, "score": pl.Float64}
@@ -51,22 +51,61 @@ def test_no_file_is_no_score(m1):
 
 
 def test_a_missing_score_is_carried_for_two_months_and_no_longer(m1):
-    months = [given(("r", "now", "x", 10))]
-    months += [given(("r", city, "x", 5), ("r", "now", "x", 2)) for city in ("one", "two", "three")]
+    def alike(city: str) -> pl.DataFrame:
+        return given(*((rater, *row) for rater in "rs" for row in ((city, "x", 5), ("now", "x", 2))))
+
+    months = [given(("r", "now", "x", 10)), alike("one"), alike("two"), alike("three")]
     got = expert_scores(months, m1.experts)
     assert got.select("city_id", "carried").rows() == [("now", 0), ("one", 1), ("two", 2)]
     assert got["qualitative"][0] == 100
 
 
-@pytest.mark.parametrize(("rated", "released"), [(19, True), (18, False)])
-def test_a_month_is_released_when_95_percent_of_the_cities_have_three_raters(m1, ratings, rated, released):
-    cities = pl.DataFrame({"city_id": [f"c{n}" for n in range(20)]})
-    enough = ratings({f"c{n}": 5 for n in range(rated)}, raters=3)
-    few = ratings({f"c{n}": 5 for n in range(rated, 20)} | {"elsewhere": 5}, raters=2)
-    assert is_released(pl.concat([enough, few]), cities, m1.experts) is released
+def test_a_score_that_raters_did_not_agree_on_is_not_carried(m1):
+    """What was withheld last month for want of agreement must not be published this month by being carried."""
+    split = given(("r", "a", "x", 1), ("s", "a", "x", 10), ("r", "b", "x", 10), ("s", "b", "x", 1))
+    alike = given(("r", "a", "x", 1), ("s", "a", "x", 1), ("r", "c", "x", 10), ("s", "c", "x", 10))
+    got = expert_scores([None, split, alike], m1.experts)
+    assert got.select("city_id", "carried").rows() == [("a", 2), ("c", 2)]
 
 
-def test_nothing_is_released_without_a_file_or_a_city(m1, ratings):
-    cities = pl.DataFrame({"city_id": ["a"]})
-    assert not is_released(None, cities, m1.experts)
-    assert not is_released(ratings({"a": 5}), cities.clear(), m1.experts)
+def by_city(*months: pl.DataFrame | None, rule, cities: str = "abcd") -> dict[str, dict]:
+    frame = expert_city(pl.DataFrame({"city_id": list(cities)}), months, rule)
+    return {row["city_id"]: row for row in frame.to_dicts()}
+
+
+def test_a_city_with_few_raters_or_raters_far_apart_is_to_be_rated_again(m1):
+    """Scores 2, 5, 8 have a sample deviation of 3; 4, 4, 7 of sqrt(3); the limit is 2.5 points of the scale."""
+    levels = {"a": (2, 5, 8), "b": (4, 4, 7), "c": (6, 6)}
+    rated = given(*((f"r{n}", city, "x", score) for city, scores in levels.items() for n, score in enumerate(scores)))
+    got = by_city(rated, rule=m1.experts)
+    assert (got["a"]["raters"], got["a"]["mean"], got["a"]["sd"]) == (3, 5, pytest.approx(3))
+    assert got["b"]["sd"] == pytest.approx(3**0.5)
+    assert {city: row["flags"] for city, row in got.items()} == {
+        "a": ["rerate", "wide_spread"],
+        "b": [],
+        "c": ["few_raters", "rerate"],
+        "d": ["few_raters", "no_expert_score", "rerate"],
+    }
+    assert (got["d"]["raters"], got["d"]["mean"], got["d"]["qualitative"]) == (0, None, None)
+
+
+def test_a_deviation_of_exactly_the_limit_is_accepted(m1):
+    """2.5, 5, 7.5: the sample deviation is 2.5."""
+    rated = given(("r", "a", "x", 2.5), ("s", "a", "x", 5), ("t", "a", "x", 7.5))
+    assert by_city(rated, rule=m1.experts)["a"]["flags"] == []
+
+
+def test_in_a_month_without_ratings_there_is_nothing_to_rate_again(m1, ratings):
+    got = by_city(None, ratings({"a": 3, "b": 8}), rule=m1.experts, cities="abc")
+    assert [(row["qualitative"], row["carried"], row["flags"]) for row in got.values()] == [
+        (pytest.approx(100 * 2 / 9), 1, ["carried"]),
+        (pytest.approx(100 * 7 / 9), 1, ["carried"]),
+        (None, None, ["no_expert_score"]),
+    ]
+
+
+def test_the_order_of_the_ratings_changes_nothing(m1, ratings):
+    rated = ratings({"a": 3, "b": 8.3, "c": 4.7}, raters=5)
+    shuffled = rated.sample(fraction=1, shuffle=True, seed=7)
+    cities = pl.DataFrame({"city_id": ["c", "a", "b"]})
+    assert expert_city(cities, [shuffled], m1.experts).equals(expert_city(cities, [rated], m1.experts))

@@ -233,3 +233,44 @@ def test_frames_keep_the_declared_columns_and_order(crowd):
     assert first == ["posts", "videos", "interactions", "engagement_rate", "followers", "follower_growth"]
     ranks = made.platform_index.filter(platform="x").select("rank", "city_id").rows()
     assert ranks == [(n + 1, f"c{9 - n}") for n in range(10)]
+
+
+def test_a_city_that_failed_for_one_month_keeps_its_figures_of_the_month_before(crowd):
+    """A collection failure is no silence: last month's figures stand in once, and say so."""
+    replace(crowd, "youtube", "c1", flags=["failed"])
+    crowd.measure("2025-04", "youtube", "c1", posts=4, videos=4, interactions=100, followers=200_000, views=5000)
+    made = crowd.edition(MAY)
+    followers = row(made.indicator_score, platform="youtube", city_id="c1", indicator="followers")
+    assert (followers["value"], followers["score"], followers["flags"]) == (
+        200_000.0,
+        pytest.approx(100),
+        ["carried", "partial"],
+    )
+    index = row(made.platform_index, platform="youtube", city_id="c1")
+    assert index["score"] is not None
+    assert index["flags"] == ["carried", "changed_set", "failed", "partial"]  # April was not observed elsewhere
+
+
+def test_a_growth_is_never_carried(crowd):
+    replace(crowd, "youtube", "c1", flags=["failed"])
+    crowd.fill("2025-04", "youtube", "c1")
+    growth = row(crowd.edition(MAY).indicator_score, platform="youtube", city_id="c1", indicator="follower_growth")
+    assert (growth["value"], growth["score"], growth["weight"]) == (None, None, None)
+
+
+def test_nothing_is_carried_for_two_months(crowd):
+    replace(crowd, "youtube", "c1", flags=["failed"])
+    crowd.fill("2025-03", "youtube", "c1")
+    assert row(crowd.edition(MAY).platform_index, platform="youtube", city_id="c1")["score"] is None
+
+
+def test_a_month_before_that_was_carried_itself_is_compared_as_it_was_published(crowd):
+    """April rests on March for one city: its rank of April in May's edition is that of April's edition."""
+    for number in range(10):
+        for platform in ("facebook", "x", "instagram", "youtube"):
+            for month in ("2025-03", "2025-04"):
+                if (month, platform, number) != ("2025-04", "youtube", 1):
+                    crowd.fill(month, platform, f"c{number}", level=5 + number)
+    april = row(crowd.edition("2025-04").platform_index, platform="youtube", city_id="c1")
+    assert "carried" in april["flags"]
+    assert row(crowd.edition(MAY).platform_index, platform="youtube", city_id="c1")["previous_rank"] == april["rank"]

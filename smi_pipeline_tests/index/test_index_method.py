@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from smi_pipeline.index.method import MethodError, load_method, method_text, parse_method
-from smi_pipeline.months import Month
+from smi_pipeline.index.versions import parameters
+from smi_pipeline.metrics.account_month import SNAPSHOT_REACH
+from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -45,6 +48,81 @@ def test_the_method_is_a_plain_dict_for_whoever_prints_it(m1):
     assert all(rule["reason"] for rule in told["indicators"].values())
 
 
+NUMBERS = {
+    "counting.provisional_day": 3,
+    "counting.final_day": 10,
+    "missing.suspended_above": 0.20,
+    "missing.partial_from": 0.60,
+    "missing.ranked_from": 2 / 3,
+    "missing.carry_months": 1,
+    "platform_weights.smoothing": 0.5,
+    "platform_weights.floor": 0.10,
+    "platform_weights.cap": 0.40,
+    "platform_weights.enter_from": 0.30,
+    "platform_weights.leave_below": 0.25,
+    "platform_weights.months": 3,
+    "platform_weights.stale_after": 100,
+    "calibration.quantile": 0.05,
+    "calibration.quantile_type": 7,
+    "calibration.steps": [1, 2, 5],
+    "calibration.zero_floor": ["posts", "videos", "views"],
+    "calibration.growth_floor": -100,
+    "calibration.baseline_months": 12,
+    "calibration.least_months": 3,
+    "calibration.active_posts": 1,
+    "audit.clipped_above": 0.05,
+    "audit.skew": 2,
+    "audit.kurtosis": 3.5,
+    "experts.scale": [1, 10],
+    "experts.raters": 3,
+    "experts.raters_aimed_at": 5,
+    "experts.release_share": 0.95,
+    "experts.alpha_release": 0.667,
+    "experts.alpha_good": 0.80,
+    "experts.rerate_above_sd": 2.5,
+    "experts.severity_correction": False,
+    "experts.severity_overlap": 20,
+    "experts.carry_months": 2,
+    "ranks.decimals": 6,
+    "ranks.shown_decimals": 2,
+    "uncertainty.draws": 1000,
+    "uncertainty.platform_weights": 0.25,
+    "uncertainty.tree_weights": 0.25,
+    "uncertainty.normalisations": ["goalposts", "min_max", "z_score", "percentile"],
+    "uncertainty.aggregations": ["arithmetic", "geometric"],
+    "uncertainty.geometric_range": [1, 100],
+    "uncertainty.many_accounts": ["sum", "largest"],
+    "uncertainty.missing": ["rule", "platform_median"],
+    "uncertainty.expert_bootstrap": True,
+    "uncertainty.interval": [0.05, 0.95],
+    "uncertainty.top": 10,
+    "uncertainty.sobol_n": 512,
+}
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_the_method_file_holds_the_numbers_of_the_method(m1, key):
+    """Copied from the method's text, not from the file."""
+    assert parameters(m1)[key] == NUMBERS[key]
+
+
+def test_every_table_says_its_unit_its_source_and_its_reason(m1):
+    told = m1.model_dump()
+    tables = [table for name, table in told.items() if isinstance(table, dict) and name != "platforms_from"]
+    each = [one for table in tables for one in ([table] if "source" in table else table.values())]
+    assert len(each) == 3 + 8 + 10
+    assert all(one["unit"] and one["source"] and one["reason"] for one in each)
+
+
+def test_the_days_of_the_method_are_those_the_pipeline_keeps(m1):
+    assert (m1.counting.provisional_day, m1.counting.final_day) == (PROVISIONAL_DAY, FINAL_DAY)
+    assert timedelta(days=m1.counting.snapshot_reach) == SNAPSHOT_REACH
+
+
+def test_the_same_month_and_version_begin_the_same_random_numbers(m1):
+    assert m1.uncertainty.seed_text(Month.parse("2025-05"), "m1") == "m1 2025-05"
+
+
 def test_a_method_cannot_be_changed_once_read(m1):
     with pytest.raises(ValidationError):
         m1.version = "m2"
@@ -72,10 +150,29 @@ def test_a_method_cannot_be_changed_once_read(m1):
         ('tiktok = "2025-03"', 'tiktok = "March"', "platforms_from: a month is written YYYY-MM"),
         ('"2/3"', '"two thirds"', "missing.ranked_from: expected a number or a fraction like 2/3"),
         ('"2/3"', '"1/0"', "missing.ranked_from: expected a number or a fraction like 2/3"),
+        ("rerate_above_sd = 2.5", "rerate_above_sd = 0", "experts.rerate_above_sd: "),
         ("carry_months = 2", "carry_months = -1", "experts.carry_months: "),
         ('transform = "asinh100"', 'transform = "sqrt"', "indicators.follower_growth.transform: "),
         ("smoothing = 0.5 ", "", "platform_weights"),
         ("[ranks]", "[ranks", "not a TOML file"),
+        ("final_day = 10", "final_day = 11", "counting.final_day: Input should be 10"),
+        ('x_shares = ["reposts", "quotes"]', 'x_shares = ["reposts"]', "counting.x_shares"),
+        ("no_account_points = 0", "no_account_points = 5", "missing.no_account_points: Input should be 0"),
+        ("quantile_type = 7", "quantile_type = 6", "calibration.quantile_type: Input should be 7"),
+        ("steps = [1, 2, 5]", "steps = [2, 5]", "calibration: steps: expected rising numbers that begin with 1"),
+        ("steps = [1, 2, 5]", "steps = [1, 5, 2]", "calibration: steps: expected rising numbers that begin with 1"),
+        ("least_months = 3", "least_months = 13", "calibration: least_months: expected at most 12, got 13"),
+        ("alpha_release = 0.667", "alpha_release = 0.9", "experts: alpha_release: expected at most 0.8, got 0.9"),
+        ("raters_aimed_at = 5", "raters_aimed_at = 2", "experts: raters: expected at most raters_aimed_at 2, got 3"),
+        ("draws = 1000", "draws = 0", "uncertainty.draws: "),
+        ('"{version} {month}"', '"{month}"', "uncertainty: seed: expected a text with {month} and {version}"),
+        ('["arithmetic", "geometric"]', '["geometric"]', "aggregations: expected 'arithmetic' first and none twice"),
+        ('["sum", "largest"]', '["sum", "sum"]', "many_accounts: expected 'sum' first and none twice"),
+        ('"z_score"', '"zscore"', "uncertainty.normalisations.2: "),
+        ("geometric_range = [1, 100]", "geometric_range = [0, 100]", "geometric_range: expected an end above 0"),
+        ("interval = [0.05, 0.95]", "interval = [0.95, 0.05]", "interval: expected the lower end first"),
+        ("[goalposts.frozen_from]", '[goalposts.frozen_from]\nx = "May"', "goalposts.frozen_from: a month is written"),
+        ('unit = "shares of the composite"\n', "", "composite.unit: Field required"),
     ],
 )
 def test_a_wrong_method_is_refused_with_file_and_key(old, new, told):
@@ -101,6 +198,13 @@ def test_further_errors_are_counted():
     text = changed("raters = 3", "raters = 0").replace("decimals = 6", "decimals = 99")
     with pytest.raises(MethodError, match=r"and 1 more"):
         parse_method(text, name="mine.toml")
+
+
+def test_all_mistakes_can_be_asked_for():
+    text = changed("raters = 3", "raters = 0").replace("decimals = 6", "decimals = 99")
+    with pytest.raises(MethodError) as error:
+        parse_method(text, name="mine.toml")
+    assert [mistake.split(":")[0] for mistake in error.value.mistakes] == ["experts.raters", "ranks.decimals"]
 
 
 def test_an_unknown_name_lists_the_known_ones():

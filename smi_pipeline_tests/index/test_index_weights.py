@@ -269,3 +269,14 @@ def test_a_platform_that_crosses_the_threshold_enters_the_weights_in_the_third_m
     assert parts["previous_weight"] is None
     assert parts["sum"]["previous"] == 0
     assert sum(parts["sum"].values()) == pytest.approx(row["weight"], abs=1e-12)
+
+
+def test_a_later_platform_waits_for_its_goalposts_to_be_frozen(covered, m1):
+    """Preliminary goalposts may still move: until they are frozen the composite does without the platform."""
+    posts = m1.goalposts.model_copy(update={"frozen_from": {"youtube": "2024-07"}})
+    covered.method = m1.model_copy(update={"goalposts": posts})
+    eligible = {
+        month: set(weigh(covered, month).filter("eligible")["platform"]) for month in ("2024-06", "2024-07", "2024-08")
+    }
+    others = {"facebook", "x", "instagram"}
+    assert eligible == {"2024-06": others, "2024-07": {*others, "youtube"}, "2024-08": {*others, "youtube"}}

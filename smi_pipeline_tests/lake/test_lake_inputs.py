@@ -4,8 +4,9 @@ import pytest
 
 from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.lake.inputs import InputFile, store_inputs, stored_inputs
+from smi_pipeline.registry.inputs import Vintage
 
-T1, T2 = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 6, 2, tzinfo=UTC)
+T1, T2, T3 = (datetime(2025, 6, day, tzinfo=UTC) for day in (1, 2, 3))
 
 
 def stored_texts(lake):
@@ -34,3 +35,14 @@ def test_expert_scores_belong_to_their_month(lake):
 def test_a_lake_without_a_registry_says_so(lake):
     with pytest.raises(LakeError, match="holds no input file of kind 'cities'"):
         stored_inputs(lake).need("cities")
+
+
+def test_a_revised_file_is_the_next_vintage_and_the_older_text_stays(lake):
+    """A correction that is taken back is a third one: what an edition rests on is the newest, not the first alike."""
+    first, second = (InputFile("expert_scores", "2025-05.csv", text, date(2025, 5, 1)) for text in ("a\n", "b\n"))
+    for number, (file, at) in enumerate([(first, T1), (second, T2), (first, T3)], start=1):
+        stored = store_inputs(lake, [file], at)
+        assert stored.vintage("expert_scores", date(2025, 5, 1)) == Vintage(number, file.sha256, at)
+        assert stored_inputs(lake).vintage("expert_scores", date(2025, 5, 1)) == Vintage(number, file.sha256, at)
+    assert stored_texts(lake) == ["a\n", "b\n", "a\n"]
+    assert stored.vintage("expert_scores", date(2025, 4, 1)) is None

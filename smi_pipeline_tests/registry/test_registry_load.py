@@ -2,7 +2,13 @@ from datetime import date
 
 import pytest
 
-from smi_pipeline.registry.load import RegistryError, parse_registry, parse_weight_inputs, read_registry
+from smi_pipeline.registry.load import (
+    RegistryError,
+    parse_expert_scores,
+    parse_registry,
+    parse_weight_inputs,
+    read_registry,
+)
 from smi_pipeline.registry.template import from_dataset
 
 CITIES = "city_id,name_zh,name_en,province,valid_from,valid_to\n320100,南京,Nanjing,江苏,2024-05-01,\n"
@@ -96,3 +102,72 @@ def test_a_data_sets_accounts_become_a_registry_of_one_entity_each(tmp_path):
     ]
     with pytest.raises(RegistryError, match="is there already"):
         from_dataset(tmp_path, tmp_path / "registry")
+
+
+HEAD = "rater,city_id,criterion,score\n"
+
+
+def scores(text, criteria=()):
+    return parse_expert_scores(text, "2025-05.csv", cities={"320100", "510100"}, scale=(1, 10), criteria=criteria)
+
+
+def mistakes(text, criteria=()):
+    with pytest.raises(RegistryError) as caught:
+        scores(text, criteria)
+    return caught.value.problems
+
+
+def test_expert_scores_are_read_as_written():
+    [first, second] = scores(HEAD + "R01,320100,content,7\n R02 , 510100 ,content, 6.5 \n")
+    assert (first.rater, first.city_id, first.criterion, first.score) == ("R01", "320100", "content", 7)
+    assert (second.rater, second.city_id, second.score) == ("R02", "510100", 6.5)
+
+
+@pytest.mark.parametrize("end", ["1", "10"])
+def test_the_ends_of_the_scale_are_scores(end):
+    assert scores(HEAD + f"R01,320100,content,{end}\n")[0].score == float(end)
+
+
+def test_every_mistake_of_a_file_of_scores_is_named_at_once():
+    """Two in one line as well, and of a line that is no row at all whatever can still be said."""
+    text = HEAD + (
+        "R01,320100,content,7\n"
+        "R01,999999,content,11\n"
+        ",320100,content,5\n"
+        "R02,320100,content,seven\n"
+        "   ,320100,content,5\n"
+        "R01,320100,content,0.5\n"
+        "R03,320100,content,\n"
+        "R04,999999,,nan\n"
+    )
+    assert [problem.removeprefix("2025-05.csv ") for problem in mistakes(text)] == [
+        "line 3, column city_id: no city '999999' is monitored in this month",
+        "line 3, column score: expected 1 to 10; got '11'",
+        "line 4, column rater: Field required; got nothing",
+        "line 5, column score: Input should be a valid number, unable to parse string as a number; got 'seven'",
+        "line 6, column rater: String should have at least 1 character; got '   '",
+        "line 7, column score: expected 1 to 10; got '0.5'",
+        "line 7, column rater: 'R01' scores content of 320100 on line 2 already",
+        "line 8, column score: Field required; got nothing",
+        "line 9, column criterion: Field required; got nothing",
+        "line 9, column score: Input should be a finite number; got 'nan'",
+        "line 9, column city_id: no city '999999' is monitored in this month",
+    ]
+
+
+def test_a_criterion_must_be_one_the_method_names_where_it_names_any():
+    row = HEAD + "R01,320100,style,7\n"
+    assert scores(row)[0].criterion == "style"
+    [found] = mistakes(row, criteria={"content": 1.0, "language": 2.0})
+    assert found == "2025-05.csv line 2, column criterion: expected one of content, language; got 'style'"
+
+
+def test_a_rater_may_score_several_criteria_and_cities_but_each_once():
+    assert len(scores(HEAD + "R,320100,a,1\nR,320100,b,1\nR,510100,a,1\nS,320100,a,1\n")) == 4
+    [found] = mistakes(HEAD + "R,320100,a,1\nR,320100,b,1\n R,320100,a ,2\n")
+    assert found.endswith("line 4, column rater: 'R' scores a of 320100 on line 2 already")
+
+
+def test_a_file_of_scores_without_a_column_is_refused_by_its_name():
+    [found] = mistakes("rater,city,criterion,score\nR,320100,a,1\n")
+    assert found == "2025-05.csv line 1: column city_id is missing; found rater, city, criterion, score"

@@ -165,8 +165,8 @@ def tied(rank_row, at):
 @pytest.mark.parametrize(
     ("at", "zh", "en"),
     [
-        (10, "第十位并列，前十共 12 个城市，此处列出十个。", "Shared 10th place: ten of 12 cities shown."),
-        (9, "第九位并列，前十共 12 个城市，此处列出十个。", "Shared 9th place: ten of 12 cities shown."),
+        (10, "第十位并列，前十共12个城市，此处列出十个。", "Shared 10th place: ten of 12 cities shown."),
+        (9, "第九位并列，前十共12个城市，此处列出十个。", "Shared 9th place: ten of 12 cities shown."),
     ],
 )
 def test_of_more_than_ten_the_first_ten_are_shown_and_the_shared_place_is_named(

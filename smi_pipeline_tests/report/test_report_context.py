@@ -73,7 +73,7 @@ def test_a_city_that_is_monitored_but_in_no_ranking_is_still_listed(given, ranki
 def test_the_finding_names_the_leader_and_the_newcomers(given):
     sentences = report(given()).sentences
     assert (
-        sentences["zh"].finding == "甲市继续居综合传播力指数首位，与上一监测周期持平，得分 91.26；庚市、癸市跻身前十。"
+        sentences["zh"].finding == "甲市继续居综合传播力指数首位，与上一监测周期持平，得分91.26；庚市、癸市跻身前十。"
     )
     assert sentences["en"].finding == (
         "Alpha still leads the composite index, unchanged on the month before, with 91.26 points; "
@@ -84,7 +84,7 @@ def test_the_finding_names_the_leader_and_the_newcomers(given):
 def test_two_leaders_are_named_together(given, rankings_frame, rank_row):
     rows = [rank_row("composite", "c01", 1, 9.0), rank_row("composite", "c02", 1, 9.0)]
     sentences = report(given(rankings=rankings_frame(rows))).sentences
-    assert sentences["zh"].finding == "甲市、乙市并列综合传播力指数首位，得分 9.00。"
+    assert sentences["zh"].finding == "甲市、乙市并列综合传播力指数首位，得分9.00。"
     assert sentences["en"].finding == "Alpha and Bravo share the lead of the composite index with 9.00 points each."
 
 
@@ -114,9 +114,7 @@ def test_without_figures_or_a_month_before_only_the_first_place_is_told(given):
 
 def test_why_tiktok_is_left_out_comes_from_the_coverage_rule(given):
     absences = report(given()).sentences["zh"].absences
-    assert absences == {
-        "tiktok": "TikTok不计入综合指数：12 个监测城市中 2 个设有账号，覆盖率 16.7%，低于 30% 的进入标准。"
-    }
+    assert absences == {"tiktok": "TikTok不计入综合指数：12个监测城市中2个设有账号，覆盖率16.7%，低于30%的进入标准。"}
 
 
 def test_an_eligible_tiktok_is_not_called_left_out(given):
@@ -187,7 +185,7 @@ def test_shared_places_are_not_said_to_be_in_order(given):
 def test_in_the_first_month_nobody_rose_stayed_entered_or_left(given, rankings_frame, rank_row):
     narrative = report(given(rankings=rankings_frame(ten(rank_row, [None] * 12)))).sentences["zh"].narrative
     assert len(narrative) == 2
-    assert narrative[0] == "列出的 12 个城市中，12 个参与综合排序。"
+    assert narrative[0] == "列出的12个城市中，12个参与综合排序。"
 
 
 def test_a_platforms_cases_are_the_best_posts_of_its_highlighted_city(given, posts_frame):
@@ -276,13 +274,13 @@ def test_a_month_without_any_row_still_makes_an_edition(given):
 def test_a_leader_that_rose_is_said_to_have_risen(given, rankings_frame, rank_row):
     rows = [rank_row("composite", "c01", 1, 9.0, 3), rank_row("composite", "c02", 2, 8.0, 1)]
     finding = report(given(rankings=rankings_frame(rows))).sentences["zh"].finding
-    assert finding == "甲市比上一监测周期上升两位，居综合传播力指数首位，得分 9.00。"
+    assert finding == "甲市比上一监测周期上升两位，居综合传播力指数首位，得分9.00。"
 
 
 def test_counts_of_cities_are_printed_only_where_they_give_the_share_the_rule_used(given):
     covered = given().coverage.with_columns(cities_with_account=pl.lit(5, pl.Int64))
     said = report(given(coverage=covered)).sentences["zh"].absences["tiktok"]
-    assert said == "TikTok不计入综合指数：账号覆盖率 16.7%，低于 30% 的进入标准。"
+    assert said == "TikTok不计入综合指数：账号覆盖率16.7%，低于30%的进入标准。"
 
 
 def test_an_unknown_coverage_is_the_reason_given(given):

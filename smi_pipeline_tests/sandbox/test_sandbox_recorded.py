@@ -95,6 +95,11 @@ def test_x_answers_have_the_recorded_form(sandbox, recorded):
         recorded("x/user_public_metrics")["data"]["public_metrics"]
     )
     assert sandbox.get("/2/users/42").json() == recorded("x/error_401_unauthorized")
+    window = {"start_time": "2025-05-01T00:00:00Z", "end_time": "2025-05-03T00:00:00Z"}
+    counts = sandbox.x("tweets/counts/all", query="from:sbx_x", granularity="day", **window).json()
+    assert differing(counts, recorded("x/counts_all_paged")) == []
+    assert members(counts["data"][0]) == members(recorded("x/counts_all_paged")["data"][0])
+    assert counts["meta"] == {"total_tweet_count": 15}
     [missing] = sandbox.x("users", ids="481186914").json()["errors"]
     assert members(recorded("x/error_200_user_suspended")["errors"][0]) <= members(missing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -147,6 +148,13 @@ def test_missing_users_come_as_errors_beside_the_others(sandbox):
     assert "data" not in sandbox.x("tweets/999").json()
 
 
+def test_a_user_asked_for_twice_is_told_once(sandbox):
+    told = sandbox.x("users/by", usernames="sbx_x,SBX_X,sbx_x,nobody,nobody").json()
+
+    assert [user["id"] for user in told["data"]] == ["42"]
+    assert [error["value"] for error in told["errors"]] == ["nobody"]
+
+
 def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
     [user] = sandbox.x("users/by", usernames="sbx_dotted_name").json()["data"]
 
@@ -174,6 +182,9 @@ def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
         ("users/42/tweets", {"since_id": "x"}),
         ("users/42/tweets", {"tweet__fields": "public_metrics,edit_history_post_ids"}),
         ("users/someone/tweets", {}),
+        ("users/someone", {}),
+        ("tweets/someone", {}),
+        ("users/٤٢/tweets", {}),
         ("tweets", {"ids": "12a"}),
     ],
 )
@@ -190,6 +201,191 @@ def test_a_page_token_of_another_timeline_is_refused(sandbox):
 
     assert token.isalnum()
     assert sandbox.x("users/42/tweets", pagination_token=token).status_code == 400
+
+
+SEARCHED = {"start_time": "2025-05-01T00:00:00Z", "end_time": "2025-05-02T00:00:00Z"}
+
+
+SECONDS = itertools.count(step=2)
+
+
+@pytest.fixture
+def search(sandbox):
+    """Searches more than a second apart, as X wants them."""
+
+    def ask(query, **params):
+        sandbox.process.set_clock(datetime(2025, 6, 2, 1, tzinfo=UTC) + timedelta(seconds=next(SECONDS)))
+        return sandbox.x("tweets/search/all", query=query, **{**SEARCHED, **params})
+
+    return ask
+
+
+def test_a_search_finds_the_posts_of_several_accounts_newest_first_page_by_page(search):
+    sizes, ids, token = [], [], {}
+    while True:
+        page = search("from:sbx_x OR from:sbx_dotted_name", max_results=10, **token).json()
+        sizes.append(page["meta"]["result_count"])
+        ids += [post["id"] for post in page["data"]]
+        if "next_token" not in page["meta"]:
+            break
+        token = {"next_token": page["meta"]["next_token"]}
+
+    assert sizes == [10, 5]
+    assert ids[1:] == ["2001", "2000", *(str(1000 + n) for n in range(11, -1, -1))]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("from:sbx_x is:retweet", ["2000"]),
+        ("from:SBX_X -is:retweet has:videos", ["2001"]),
+        ('(from:sbx_x OR from:42) "text 1003"', ["1003"]),
+        ("from:sbx_x (1001 OR 1002) -1002", ["1001"]),
+        ("from:nobody", []),
+    ],
+)
+def test_a_search_understands_what_a_data_set_can_answer(search, query, ids):
+    page = search(query, max_results=500).json()
+
+    assert [post["id"] for post in page.get("data", [])] == ids
+    assert page["meta"]["result_count"] == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        ("", {}),
+        ("from:sbx_x", {"max_results": 9}),
+        ("from:sbx_x", {"max_results": 501}),
+        ("from:sbx_x", {"next_token": "madeup"}),
+        ("from:sbx_x", {"start_time": "2006-03-21T00:00:00Z"}),
+        ("from:sbx_x colour:red", {}),
+        ("is:retweet", {}),
+        ("(from:sbx_x", {}),
+        ("from:sbx_x)", {}),
+        ("x" * 4_097, {}),
+    ],
+)
+def test_a_search_that_is_none_is_refused(search, query, params):
+    answer = search(query, **params)
+
+    assert (answer.status_code, answer.json()["title"]) == (400, "Invalid Request")
+
+
+def test_a_second_search_within_a_second_is_too_much(sandbox):
+    sandbox.process.set_clock(datetime(2025, 6, 2, 3, tzinfo=UTC))
+    first, second = (sandbox.x("tweets/search/all", query="from:sbx_x", **SEARCHED) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert {"x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"} <= second.headers.keys()
+
+
+def test_counts_of_posts_are_told_by_the_day_and_thirty_one_days_at_a_time(sandbox):
+    asked = {"query": "from:sbx_x", "granularity": "day", "end_time": "2025-05-03T06:00:00Z"}
+    first = sandbox.x("tweets/counts/all", start_time="2025-03-20T00:00:00Z", **asked).json()
+    token = first["meta"]["next_token"]
+    last = sandbox.x("tweets/counts/all", start_time="2025-03-20T00:00:00Z", next_token=token, **asked).json()
+
+    by_day = {one["start"]: one["tweet_count"] for one in first["data"]}
+    assert by_day["2025-05-01T00:00:00.000Z"] == first["meta"]["total_tweet_count"] == 15
+    assert first["data"][0]["start"] == last["data"][-1]["end"] == "2025-04-02T06:00:00.000Z"
+    assert first["data"][-1] == {
+        "start": "2025-05-03T00:00:00.000Z",
+        "end": "2025-05-03T06:00:00.000Z",
+        "tweet_count": 0,
+    }
+    assert last["meta"] == {"total_tweet_count": 0}
+    assert sandbox.x("tweets/counts/all", query="from:sbx_x", granularity="year").status_code == 400
+
+
+def test_counts_of_posts_are_told_in_the_newer_words_to_whoever_asks_in_them(sandbox):
+    window = {"start_time": "2025-05-01T00:00:00Z", "end_time": "2025-05-02T00:00:00Z", "granularity": "day"}
+    asked = sandbox.x("tweets/counts/all", query="from:sbx_x", search_count__fields="start,end,post_count", **window)
+
+    assert asked.json() == {
+        "data": [{"start": "2025-05-01T00:00:00.000Z", "end": "2025-05-02T00:00:00.000Z", "post_count": 15}],
+        "meta": {"total_post_count": 15},
+    }
+
+
+def test_usage_counts_the_posts_that_were_read(sandbox):
+    sandbox.process.set_clock(datetime(2025, 8, 3, tzinfo=UTC))
+    sandbox.x("tweets", ids="1003,1004")
+    sandbox.x("users/by", usernames="sbx_x")
+    told = sandbox.x("usage/tweets", days=2).json()["data"]
+
+    assert (told["project_usage"], told["project_cap"]) == ("2", "3000000")
+    assert told["daily_project_usage"]["usage"] == [
+        {"date": "2025-08-03T00:00:00.000Z", "usage": "2"},
+        {"date": "2025-08-02T00:00:00.000Z", "usage": "0"},
+    ]
+    assert sandbox.x("usage/tweets", usage__fields="project_usage").json() == {"data": {"project_usage": "2"}}
+    assert sandbox.x("usage/tweets", days=91).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "referenced", "included"),
+    [("tweet__fields", "referenced_tweets", "tweets"), ("post__fields", "referenced_posts", "posts")],
+)
+def test_an_original_that_is_not_there_is_told_beside_the_posts_in_either_vocabulary(
+    sandbox, fields, referenced, included
+):
+    page = sandbox.x("users/42/tweets", max_results=5, **{fields: "id"}, expansions=f"{referenced}.id").json()
+    history = f"edit_history_{included[:-1]}_ids"
+    versions = sandbox.x("tweets", ids="1003", **{fields: "id"}, expansions=history).json()
+    asked = {"user__fields": f"most_recent_{included[:-1]}_id", "expansions": f"most_recent_{included[:-1]}_id"}
+    user = sandbox.x("users/by/username/sbx_x", **{fields: "id"}, **asked).json()
+
+    [original] = [post[referenced][0]["id"] for post in page["data"] if referenced in post]
+    assert len(page["data"]) == 5
+    assert [(error["resource_id"], error["parameter"]) for error in page["errors"]] == [(original, f"{referenced}.id")]
+    assert page["errors"][0]["type"].endswith("/resource-not-found")
+    assert [post["id"] for post in versions["includes"][included]] == ["1003"]
+    assert [post["id"] for post in user["includes"][included]] == [user["data"][f"most_recent_{included[:-1]}_id"]]
+
+
+def test_a_request_signed_for_a_user_is_accepted_but_not_for_a_search(sandbox):
+    signed = 'OAuth oauth_consumer_key="{}", oauth_token="sandbox", oauth_signature="x"'
+    headers = {"Authorization": signed.format("sandbox")}
+    wrong = {"Authorization": signed.format("other")}
+
+    assert sandbox.get("/2/users/42", headers=headers).status_code == 200
+    assert sandbox.get("/2/users/42", headers=wrong).status_code == 401
+    refused = sandbox.get("/2/tweets/search/all", headers=headers, query="from:sbx_x")
+    assert (refused.status_code, refused.json()["title"]) == (403, "Unsupported Authentication")
+
+
+def test_without_credit_whoever_has_a_token_is_refused_with_rate_headers_and_whoever_has_none_is_401(sandbox):
+    sandbox.process.set_faults({"limits": {"x": {"credits_usd": 0}}})
+    try:
+        paying, strange = sandbox.x("users/42"), sandbox.get("/2/users/42")
+        sandbox.process.set_faults({"limits": {"x": {"posts_a_month": 0}}})
+        capped = sandbox.x("users/42/tweets")
+    finally:
+        sandbox.process.set_faults({})
+
+    assert (paying.status_code, strange.status_code, capped.status_code) == (402, 401, 429)
+    assert paying.json()["type"].endswith("/problems/credits-depleted")
+    assert capped.json()["type"].endswith("/problems/usage-capped")
+    assert {"x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"} <= paying.headers.keys()
+    assert "x-rate-limit-limit" in capped.headers
+    assert "x-rate-limit-limit" not in strange.headers
+
+
+def test_what_may_not_be_seen_is_told_with_200_for_each_that_was_asked_for(sandbox):
+    sandbox.process.set_faults({"faults": [{"platform": "x", "do": "permission"}]})
+    try:
+        answers = [sandbox.x("users/by", usernames="sbx_x,sbx_old"), sandbox.x("users/42/tweets")]
+    finally:
+        sandbox.process.set_faults({})
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [[error["value"] for error in answer.json()["errors"]] for answer in answers] == [
+        ["sbx_x", "sbx_old"],
+        ["42"],
+    ]
+    assert answers[1].json()["errors"][0]["type"].endswith("/problems/not-authorized-for-resource")
+    assert all("data" not in answer.json() for answer in answers)
 
 
 def test_a_wrong_or_missing_token_is_401_without_rate_headers(sandbox):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import httpx
 import pytest
+
+from smi_pipeline.sandbox.process import SandboxProcess
 
 CHANNEL = "UC0123456789abcdefghijkl"
 SILENT = "UCsilent0000000000000000"
@@ -179,3 +182,127 @@ def test_a_long_first_line_is_cut_between_words_into_title_and_description(sandb
     assert item["snippet"]["title"] == " ".join(["word"] * 20)  # 99 characters; the next word would pass 100
     assert item["snippet"]["description"] == "word #tag\nsecond line"
     assert (len(spaceless["snippet"]["title"]), len(spaceless["snippet"]["description"])) == (100, 20)
+
+
+def test_a_video_that_was_scheduled_stands_where_it_was_added(write_tables, tmp_path):
+    """Newest added is not newest published: whoever stops at the first old video loses the one behind it."""
+
+    def video(name, created, added=""):
+        return ("youtube", CHANNEL, name, created, "video", "", "", "", "", "", "", added)
+
+    accounts = [("youtube", CHANNEL, "sbx", "A channel", "", "")]
+    folder = write_tables(tmp_path / "scheduled", accounts=accounts)
+    header = "platform,account_id,post_id,created_at,kind,text,permalink,likes,comments,shares,views,added_at"
+    rows = [
+        video("early000001", "2025-04-20T00:00:00Z"),
+        video("late0000001", "2025-05-20T00:00:00Z", "2025-04-10T00:00:00Z"),
+        video("may00000001", "2025-05-10T00:00:00Z"),
+    ]
+    (folder / "posts.csv").write_text("\n".join([header, *map(",".join, rows)]) + "\n", encoding="utf-8")
+    seen = {}
+    with SandboxProcess(folder, now=datetime(2025, 6, 3, tzinfo=UTC)) as process:
+        for day in (datetime(2025, 5, 15, tzinfo=UTC), datetime(2025, 6, 3, tzinfo=UTC)):
+            process.set_clock(day)
+            params = {"key": "sandbox", "part": "snippet,contentDetails", "playlistId": UPLOADS}
+            page = httpx.get(f"{process.base_url}/youtube/v3/playlistItems", params=params, trust_env=False).json()
+            seen[day.day] = [item["contentDetails"]["videoId"] for item in page["items"]]
+
+    assert seen == {15: ["may00000001", "early000001"], 3: ["may00000001", "early000001", "late0000001"]}
+    late = page["items"][2]
+    assert late["contentDetails"]["videoPublishedAt"] == "2025-05-20T00:00:00Z"
+    assert late["snippet"]["publishedAt"] == "2025-04-10T00:00:00Z"
+
+
+def test_items_of_a_list_are_found_by_their_own_id_and_by_their_video(sandbox):
+    asked = {"part": "id,contentDetails"}
+    [third] = sandbox.youtube("playlistItems", playlistId=UPLOADS, videoId="video000003", **asked).json()["items"]
+    found = sandbox.youtube("playlistItems", id=f"{third['id']},bm9ib2R5", **asked).json()
+
+    assert third["contentDetails"]["videoId"] == "video000003"
+    assert found["items"] == [third]
+    assert found["pageInfo"]["totalResults"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("items(id,contentDetails/videoId)", {"items": [{"id": ..., "contentDetails": {"videoId": "hidden00001"}}]}),
+        ("items/contentDetails", {"items": [{"contentDetails": {"videoId": "hidden00001", "videoPublishedAt": ...}}]}),
+        ("pageInfo/totalResults,kind", {"pageInfo": {"totalResults": 61}, "kind": ...}),
+        ("items(*(videoId))", {"items": [{"kind": ..., "etag": ..., "id": ..., "contentDetails": {"videoId": ...}}]}),
+        ("etag,nothing", {"etag": ...}),
+    ],
+)
+def test_an_answer_has_the_fields_that_are_asked_for_alone(sandbox, fields, told):
+    def shape(value):
+        if isinstance(value, dict):
+            return {name: shape(one) for name, one in value.items()}
+        return [shape(one) for one in value] if isinstance(value, list) else ...
+
+    ask = {"part": "contentDetails", "playlistId": UPLOADS, "maxResults": 1, "prettyPrint": "false", "alt": "json"}
+    assert shape(sandbox.youtube("playlistItems", fields=fields, **ask).json()) == shape(told)
+
+
+@pytest.mark.parametrize("fields", ["items(", "items)", ",", "items(id", "a//b"])
+def test_a_selection_that_is_none_is_refused(sandbox, fields):
+    answer = sandbox.youtube("channels", part="id", id=CHANNEL, fields=fields)
+
+    assert (answer.status_code, reason(answer)) == (400, "invalidParameter")
+
+
+def test_parts_may_be_repeated_or_listed_and_ids_too(sandbox):
+    listed = sandbox.youtube("channels", part="id,statistics", id=f"{CHANNEL},{SILENT}").json()
+
+    assert [item["id"] for item in listed["items"]] == [CHANNEL, SILENT]
+    repeated = sandbox.youtube("channels", part=["id", "statistics"], id=[CHANNEL, SILENT]).json()
+    assert repeated["items"] == listed["items"]
+
+
+@pytest.mark.parametrize(("size", "items"), [({}, 5), ({"maxResults": 0}, 0), ({"maxResults": 50}, 50)])
+def test_a_page_has_five_items_or_as_many_as_asked_for_up_to_fifty(sandbox, size, items):
+    page = sandbox.youtube("playlistItems", part="id", playlistId=UPLOADS, **size).json()
+
+    assert len(page["items"]) == items
+
+
+def test_a_token_may_stand_in_the_query(sandbox):
+    ask = {"part": "id", "id": CHANNEL}
+    assert sandbox.get("/youtube/v3/channels", access_token="sandbox", **ask).status_code == 200
+    assert sandbox.get("/youtube/v3/channels", access_token="wrong", **ask).status_code == 401
+
+
+def test_a_search_finds_a_channels_videos_of_a_window_and_says_where_it_goes_on(sandbox):
+    asked = {"part": "snippet", "channelId": CHANNEL, "type": "video", "order": "date", "maxResults": 2}
+    window = {"publishedAfter": "2025-05-01T03:00:00Z", "publishedBefore": "2025-05-01T05:00:00Z"}
+    first = sandbox.youtube("search", **asked, **window).json()
+    last = sandbox.youtube("search", **asked, **window, pageToken=first["nextPageToken"]).json()
+
+    assert [item["id"] for item in first["items"] + last["items"]] == [
+        {"kind": "youtube#video", "videoId": f"video{n:06d}"} for n in (5, 4, 3)
+    ]
+    assert first["items"][0]["snippet"]["publishedAt"] == "2025-05-01T05:00:00Z"
+    assert "nextPageToken" not in last
+    assert first["pageInfo"] == {"totalResults": 3, "resultsPerPage": 2}
+    assert sandbox.youtube("search", part="id", q="no such words").json()["items"] == []
+    assert reason(sandbox.youtube("search", part="id", publishedAfter="May")) == "invalidParameter"
+    assert reason(sandbox.youtube("search", part="id", order="colour")) == "invalidParameter"
+
+
+def test_searches_have_a_bucket_of_their_own_and_units_another(sandbox):
+    """Also a refused request costs a unit; a search costs none, but there are few of them a day."""
+    sandbox.process.set_clock(datetime(2031, 1, 1, 9, tzinfo=UTC))
+    sandbox.process.set_faults({"limits": {"youtube": {"units_a_day": 2, "searches_a_day": 1}}})
+    try:
+        searches = [sandbox.youtube("search", part="id") for _ in range(2)]
+        lists = [sandbox.youtube("channels", part=part, id=CHANNEL) for part in ("id", "shoes", "id")]
+        sandbox.process.set_clock(datetime(2031, 1, 2, 8, tzinfo=UTC))  # midnight in Los Angeles
+        renewed = [sandbox.youtube("search", part="id"), sandbox.youtube("channels", part="id", id=CHANNEL)]
+    finally:
+        sandbox.process.set_faults({})
+
+    assert [answer.status_code for answer in searches] == [200, 429]
+    assert "Search Queries per day" in searches[1].json()["error"]["message"]
+    assert searches[1].json()["error"]["details"][0]["metadata"]["quota_unit"] == "1/d/{project}"
+    assert [answer.status_code for answer in lists] == [200, 400, 403]
+    assert reason(lists[2]) == "quotaExceeded"
+    assert [answer.status_code for answer in renewed] == [200, 200]
