@@ -34,6 +34,9 @@ class Bad:
 
     value: Any
 
+    def __hash__(self) -> int:
+        return hash(repr(self.value))  # what a platform sends in place of an id may be a list or an object
+
 
 class Moment(NamedTuple):
     """A time as the platform wrote it (the column) and the instant it means (for the window)."""
@@ -71,8 +74,9 @@ def read_id(value: Any) -> str | Bad:
 
 
 def read_big_id(value: Any) -> int | Bad:
-    """A post's id as an exact integer: a float that passed through here would name another post."""
-    return value if type(value) is int and 0 < value < COUNT_LIMIT else Bad(value)
+    """A post's id as an exact integer, in digits as well; a float that passed through here would name another post."""
+    number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+    return number if type(number) is int and 0 < number < COUNT_LIMIT else Bad(value)
 
 
 def read_time(value: Any) -> Moment | Bad:

@@ -33,12 +33,13 @@ from smi_pipeline.settings import Settings
 POLICY_BLOCK = 368
 _NO_FIELD = re.compile(r"nonexisting field \((\w+)\)")
 BAD_PARAMETER, NO_SUCH_OBJECT = 100, 33
+MIGRATED = 21  # a Page that was merged into another one, which the message names
 TRANSIENT_CODES = (1, 2)
 _CODES: dict[Kind, Iterable[int]] = {
     "auth": (102, 104, 190, POLICY_BLOCK),
     "throttle": (4, 17, 32, 341, 613, *range(80000, 80015)),
     "transient": TRANSIENT_CODES,
-    "missing": (803,),
+    "missing": (MIGRATED, 803),
     "unavailable": (110,),
     "permission": (10, *range(200, 300)),
 }

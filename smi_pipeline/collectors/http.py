@@ -18,7 +18,7 @@ import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -165,7 +165,7 @@ class Http:
         self.redact = redact
         self.ledger = ledger
         self._rates = Rates(platform, wire.rates, a_minute)
-        self._pace: dict[str, tuple[float, float]] = {}  # by endpoint: when the next may be sent, and the gap after it
+        self._pace: dict[str, tuple[float, float]] = {}  # by limit: when the next may be sent, and the gap after it
         self._turn = asyncio.Lock()
         self._params = dict(params or {})
         self._slots = asyncio.Semaphore(concurrency)
@@ -311,6 +311,8 @@ class Http:
             raise self._stopped
         reply = await self._counted(endpoint, request, secret=secret)
         verdict = self._classify(reply)
+        if self._accepted and verdict.later is not None:
+            verdict = replace(verdict, kind=verdict.later)
         detail = self.redact.message(verdict.detail)
         if verdict.kind not in ("auth", "throttle", "transient"):
             self._accepted = True
@@ -329,10 +331,10 @@ class Http:
             await self.sleep(wait)
         async with self._turn:
             now = asyncio.get_running_loop().time()
-            free_at, gap = self._pace.get(endpoint.name, (now, 0.0))
+            free_at, gap = self._pace.get(endpoint.limit, (now, 0.0))
             self._put_off_if_long(free_at - now, f"{endpoint.name}, used up,")
             free_at = max(free_at, self._not_before)
-            self._pace[endpoint.name] = max(free_at, now) + gap, gap
+            self._pace[endpoint.limit] = max(free_at, now) + gap, gap
             if free_at > now:
                 await self.sleep(free_at - now)
 
@@ -354,8 +356,8 @@ class Http:
             at = None if reply is None else reply.at
             self.ledger.end(endpoint, reply, at or self.last_date or datetime.now(UTC))
         hold, gap = pace_after(reply)
-        if hold or gap or endpoint.name in self._pace:
-            self._pace[endpoint.name] = asyncio.get_running_loop().time() + hold, gap
+        if hold or gap or endpoint.limit in self._pace:
+            self._pace[endpoint.limit] = asyncio.get_running_loop().time() + hold, gap
         return reply
 
     def _refused(self, verdict: Verdict, detail: str) -> CollectionError:

@@ -26,6 +26,7 @@ from smi_pipeline.collectors.verdict import Refusal, Reply, Verdict, part
 from smi_pipeline.settings import Settings
 
 DISCOVERY = Endpoint("business_discovery")
+PINNED = 3  # so many media can stand before the newest one: where pages are that small, an old page is no end yet
 
 
 class InstagramAccount(Record):
@@ -59,11 +60,11 @@ POSTS = TypeAdapter(list[InstagramPost])
 
 
 def classify(reply: Reply) -> Verdict:
-    """As the Graph API does; but what is not permitted here is so for the asking app, whoever is asked about."""
+    """As the Graph API does; but what is not permitted before anything was is so whoever is asked about."""
     verdict = graph.classify(reply, variable="SMI_INSTAGRAM_TOKEN")
     if verdict.kind == "permission":
         remedy = "give SMI_INSTAGRAM_TOKEN instagram_basic, instagram_manage_insights and pages_read_engagement"
-        return Verdict("auth", verdict.detail, remedy=remedy)
+        return Verdict("auth", verdict.detail, remedy=remedy, later="permission")
     if verdict.kind == "missing":  # the node asked is our own account
         return Verdict("auth", verdict.detail, remedy="set SMI_INSTAGRAM_USER_ID to the asking account's own id")
     return verdict
@@ -135,7 +136,8 @@ class InstagramReader(OneByOne):
             items = part(media, "data")
             posts = read(POSTS, items, "the account's media")
             pages.page(post.id for post in posts)
-            if harvest.add(posts, items, answered_at(reply)):
+            older = harvest.add(posts, items, answered_at(reply))
+            if older and pages.seen > PINNED:
                 return "answered"
             cursor = part(media, "paging", "cursors", "after")
             if not isinstance(cursor, str) or not cursor:

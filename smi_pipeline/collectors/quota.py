@@ -42,6 +42,11 @@ class Endpoint:
     usd_a_record: float = 0.0
     rate: tuple[int, int] | None = None
 
+    @property
+    def limit(self) -> str:
+        """The name of the limit it counts against: its own where it has a rate, else the whole platform's."""
+        return self.name if self.rate is not None else "all"
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -141,7 +146,7 @@ class Rates:
         rate = self._rate(endpoint)
         if rate is None:
             return 0.0
-        name = endpoint.name if endpoint.rate is not None else "all"
+        name = endpoint.limit
         if self._places[name] == 0:
             bucket = self._buckets.get(name) or self._open(name, rate)
             # Several places at a time where there are many: each taking is a transaction on the shared file.

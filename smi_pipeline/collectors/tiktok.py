@@ -20,7 +20,7 @@ from pydantic import AliasChoices, Field, TypeAdapter
 
 from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
-from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, read
+from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, compact, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
@@ -50,6 +50,7 @@ RESTARTS = 2
 REMEDY = "set SMI_TIKTOK_CLIENT_KEY and SMI_TIKTOK_CLIENT_SECRET of a client with the scope research.data.basic"
 
 _KINDS: dict[str, Kind] = {
+    "invalid_client": "auth",
     "access_token_invalid": "stale_token",
     "access_token_expired": "stale_token",
     "scope_not_authorized": "auth",
@@ -85,13 +86,13 @@ class TikTokUser(Record):
 
 
 class TikTokVideo(PostRecord):
-    """A video. TikTok's own example calls the id `video_id`, its answers `id`."""
+    """A video. TikTok's own example calls the id `video_id` and has no name, its answers `id` and `username`."""
 
     time_field: ClassVar[str] = "create_time"
 
     id: BigId = Field(validation_alias=AliasChoices("id", "video_id"))
     create_time: Epoch
-    username: Text
+    username: Text = None
     video_description: Text = None
     region_code: Text = None
     like_count: Count = None
@@ -218,13 +219,17 @@ class TikTokReader(Reader):
         harvest.left_out(fields.refused)
 
     async def _group(self, harvests: list[Harvest], emit: Emit) -> None:
-        """All videos of up to fifty accounts: a group is read whole, or fails whole."""
+        """All videos of up to fifty accounts: a group is read whole, or fails whole, or is taken apart."""
         refused: Refusal | None = None
         at = max(harvest.observed_at for harvest in harvests if harvest.observed_at is not None)
         try:
             for first, last in spans(harvests[0].window, at):
                 await self._span(harvests, first, last)
         except Refusal as refusal:
+            if refusal.outcome != "failed" and len(harvests) > 1:  # whom it means is not said: each is asked alone
+                for harvest in harvests:
+                    await self._group([harvest], emit)
+                return
             refused = refusal
 
         async def read_already(harvest: Harvest) -> Outcome:
@@ -270,12 +275,18 @@ class TikTokReader(Reader):
             pages.page(video.id for video in videos)
             own: dict[str, list[int]] = defaultdict(list)
             for index, video in enumerate(videos):
-                own[(video.username or "").casefold()].append(index)
+                if video.username is None:
+                    drifted = f"{index}.username", compact(items[index])
+                    raise Refusal("failed", "drift in the videos: a video without username", drifted=drifted)
+                own[video.username.casefold()].append(index)
             for name, some in owners.items():  # names match loosely there: others' videos may be among the answers
                 for harvest in some:
                     records, payloads = [videos[i] for i in own[name]], [items[i] for i in own[name]]
                     harvest.add(records, payloads, answered_at(reply))
-            if reply.part("data", "has_more") is not True:
+            more = reply.part("data", "has_more")
+            if not isinstance(more, bool):  # nothing else tells a last page from one of many
+                raise Refusal("failed", "drift in the videos: has_more is neither true nor false")
+            if not more:
                 return
             place = {"cursor": reply.part("data", "cursor"), "search_id": reply.part("data", "search_id")}
             pages.turn(str(place["cursor"]))

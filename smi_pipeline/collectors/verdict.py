@@ -86,7 +86,8 @@ class Reply:
 class Verdict:
     """What an answer means. `wait` in seconds; `resume_at` for a used-up quota; `detail` in the platform's words.
 
-    `named`: for a bad field, the names the platform refuses.
+    `named`: for a bad field, the names the platform refuses. `later`: what it is instead once the credential was
+    accepted, where the same words refuse a credential and an account.
     """
 
     kind: Kind
@@ -95,6 +96,7 @@ class Verdict:
     resume_at: datetime | None = None
     remedy: str | None = None
     named: tuple[str, ...] = ()
+    later: Kind | None = None
 
 
 OK = Verdict("ok")

@@ -1,7 +1,7 @@
 """Facebook Pages as the Graph API shows them to an app with Page Public Content Access.
 
 Not in any answer, because a third party cannot have it or the data do not: views, reactions by type, reels of the
-`video_reels` edge. Any Graph version is served alike.
+`video_reels` edge. Any Graph version is served alike, and so is a path without one.
 """
 
 from __future__ import annotations
@@ -22,17 +22,36 @@ MAX_LIMIT = 100
 EDGES = frozenset({"published_posts", "posts", "feed"})
 SANDBOX_USER = {"id": "100000000000001", "name": "Sandbox"}
 
+# What version 26 has, edges that can be expanded among them; the data have few of them, the others are left out.
 _PAGE_FIELDS = frozenset(
     words(
-        "id,name,username,link,followers_count,fan_count,published_posts,posts,feed,about,access_token,affiliation,"
-        "bio,business,can_checkin,category,category_list,checkins,company_overview,contact_address,country_page_likes,"
-        "cover,current_location,description,description_html,display_subtext,emails,engagement,featured_video,founded,"
-        "general_info,general_manager,global_brand_page_name,global_brand_root_id,has_added_app,hours,impressum,"
-        "instagram_business_account,is_always_open,is_community_page,is_permanently_closed,is_published,is_unclaimed,"
-        "is_verified,leadgen_tos_accepted,location,members,merchant_id,mission,name_with_location_descriptor,"
-        "overall_star_rating,parking,phone,photos,picture,place_type,price_range,privacy_info_url,products,"
-        "rating_count,single_line_address,start_info,store_number,talking_about_count,unread_message_count,"
-        "verification_status,videos,website,were_here_count,whatsapp_number"
+        "id,name,username,link,followers_count,fan_count,published_posts,posts,feed,about,access_token,ad_campaign,"
+        "affiliation,app_id,artists_we_like,attire,available_promo_offer_ids,awards,band_interests,band_members,"
+        "best_page,bio,birthday,booking_agent,breaking_news_usage,built,business,can_checkin,can_post,category,"
+        "category_list,checkins,company_overview,connected_instagram_account,connected_page_backed_instagram_account,"
+        "contact_address,copyright_attribution_insights,copyright_whitelisted_ig_partners,country_page_likes,cover,"
+        "culinary_team,current_location,delivery_and_pickup_option_info,description,description_html,"
+        "differently_open_offerings,directed_by,display_subtext,displayed_message_response_time,"
+        "does_viewer_have_page_permission_link_ig,emails,engagement,featured_video,features,food_styles,founded,"
+        "general_info,general_manager,genre,global_brand_page_name,global_brand_root_id,has_added_app,"
+        "has_lead_access,has_transitioned_to_new_page_experience,has_whatsapp_business_number,has_whatsapp_number,"
+        "hometown,hours,impressum,influences,instagram_business_account,is_always_open,is_calling_eligible,is_chain,"
+        "is_community_page,is_eligible_for_branded_content,"
+        "is_eligible_for_disable_connect_ig_btn_for_non_page_admin_am_web,is_messenger_bot_get_started_enabled,"
+        "is_messenger_platform_bot,is_owned,is_permanently_closed,is_published,is_unclaimed,is_verified,"
+        "is_webhooks_subscribed,keywords,leadgen_tos_acceptance_time,leadgen_tos_accepted,leadgen_tos_accepting_user,"
+        "location,members,merchant_id,merchant_review_status,messaging_feature_status,"
+        "messenger_ads_default_icebreakers,messenger_ads_default_quick_replies,messenger_ads_quick_replies_type,"
+        "mini_shop_storefront,mission,mpg,name_with_location_descriptor,network,new_like_count,offer_eligible,"
+        "overall_star_rating,owner_business,page_backed_threads_account_id,page_token,parent_page,parking,"
+        "payment_options,personal_info,personal_interests,pharma_safety_info,phone,photos,pickup_options,picture,"
+        "place_type,plot_outline,preferred_audience,press_contact,price_range,priority_hours,privacy_info_url,"
+        "produced_by,products,promotion_eligible,promotion_ineligible_reason,public_transit,rating_count,recipient,"
+        "record_label,release_date,restaurant_services,restaurant_specialties,schedule,screenplay_by,season,"
+        "single_line_address,starring,start_info,store_code,store_location_descriptor,store_number,studio,"
+        "supports_donate_button_in_live_video,talking_about_count,temporary_status,unread_message_count,"
+        "unread_notif_count,unseen_message_count,user_access_expire_time,verification_status,videos,voip_info,"
+        "website,were_here_count,whatsapp_number,written_by"
     )
 )
 _POST_FIELDS = frozenset(
@@ -40,11 +59,12 @@ _POST_FIELDS = frozenset(
         "id,created_time,message,story,permalink_url,status_type,shares,reactions,comments,attachments,from,"
         "updated_time,actions,admin_creator,allowed_advertising_objectives,application,backdated_time,call_to_action,"
         "can_reply_privately,child_attachments,comments_mirroring_domain,coordinates,event,expanded_height,"
-        "expanded_width,feed_targeting,full_picture,height,icon,instagram_eligibility,is_app_share,is_eligible_for_"
-        "promotion,is_expired,is_hidden,is_inline_created,is_instagram_eligible,is_popular,is_published,is_spherical,"
-        "likes,message_tags,multi_share_end_card,multi_share_optimized,parent_id,picture,place,privacy,"
-        "promotable_id,promotion_status,properties,scheduled_publish_time,sharedposts,story_tags,subscribed,target,"
-        "targeting,timeline_visibility,to,video_buying_eligibility,via,width"
+        "expanded_width,feed_targeting,full_picture,height,icon,instagram_eligibility,is_app_share,"
+        "is_eligible_for_dark_post,is_eligible_for_promotion,is_expired,is_fb_live_videos,is_hidden,"
+        "is_inline_created,is_instagram_eligible,is_live_clip,is_popular,is_published,is_spherical,likes,"
+        "message_tags,multi_share_end_card,multi_share_optimized,parent_id,picture,place,privacy,promotable_id,"
+        "promotion_status,properties,scheduled_publish_time,sharedposts,story_tags,subscribed,target,targeting,"
+        "timeline_visibility,to,via,video_buying_eligibility,was_fb_live_videos,width"
     )
 )
 _ATTACHMENT_FIELDS = frozenset(
@@ -75,16 +95,17 @@ class Facebook:
         node, edge = _node_and_edge(ask)
         if "ids" in ask.params:
             raise graph_error(100, "(#100) The ids parameter is no longer supported: request each object on its own")
-        if ask.method != "GET" or not node:
-            raise graph_error(100, f"Unsupported {ask.method.lower()} request.", kind="GraphMethodException")
+        method = graph.method_of(ask)
+        if method != "GET" or not node:
+            raise graph_error(100, f"Unsupported {method.lower()} request.", kind="GraphMethodException")
         headers = self._usage(ask)
-        if node == "me" and not edge:
-            return Answer(SANDBOX_USER, headers=headers)
+        if node == "me" and edge in {"", "accounts"}:  # it manages no Page: all are other people's
+            return Answer({"data": []} if edge else _me(ask), headers=headers)
         owner = self._owner(node, ask.now)
         if isinstance(owner, Item):
             if edge:
                 return Answer(_edge_of_post(owner, Field(edge, dict(ask.params)), ask.now), headers=headers)
-            fields = graph.parse_fields(ask.params["fields"]) if "fields" in ask.params else _DEFAULT_POST
+            fields = graph.parse_fields(ask.params.get("fields", "")) or _DEFAULT_POST
             graph.check_fields(fields, _POST_FIELDS, "Post")
             return Answer(_post(owner, fields, ask.now), headers=headers)
         headers["X-Business-Use-Case-Usage"] = (
@@ -133,16 +154,21 @@ def missing_object(node: str) -> RefusedError:
 
 
 def _node_and_edge(ask: Ask) -> tuple[str, str]:
-    match = graph.PATH.fullmatch(ask.path)
-    parts = [part for part in match["rest"].split("/") if part] if match else []
+    _, parts = graph.steps(ask.path)
     node, edge, *rest = [*parts, "", ""]
     if any(rest):
         raise graph_error(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
     return node, edge
 
 
+def _me(ask: Ask) -> dict[str, Any]:
+    fields = graph.parse_fields(ask.params.get("fields", "")) or (Field("name"),)
+    graph.check_fields(fields, frozenset(SANDBOX_USER), "User")
+    return {asked.alias: SANDBOX_USER[asked.name] for asked in fields} | {"id": SANDBOX_USER["id"]}
+
+
 def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
-    fields = graph.parse_fields(ask.params["fields"]) if "fields" in ask.params else _DEFAULT_PAGE
+    fields = graph.parse_fields(ask.params.get("fields", "")) or _DEFAULT_PAGE
     graph.check_fields(fields, _PAGE_FIELDS, "Page")
     told: dict[str, Any] = {}
     for asked in fields:
@@ -158,7 +184,7 @@ def _page(owner: Owner, ask: Ask) -> dict[str, Any]:
                 value = owner.followers(ask.now)
             case edge if edge in EDGES:
                 listing = _listing(owner, asked, ask)
-                value = listing if listing["data"] or "paging" in listing else None  # without objects it is left out
+                value = listing if listing != {"data": []} else None  # without objects it is left out
         if value is not None:
             told[asked.alias] = value
     return told | {"id": owner.id}
@@ -172,8 +198,8 @@ class _Window(NamedTuple):
 
 
 def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
-    """One page of an edge, newest first; `asked.modifiers` are the parameters of the listing."""
-    options = asked.modifiers
+    """One page of an edge, newest first; `asked.modifiers` are the parameters of the listing, empty ones are none."""
+    options = {name: value.strip() for name, value in asked.modifiers.items() if value.strip()}
     limit = graph.limit_of(options.get("limit"))
     if limit > MAX_LIMIT:
         raise graph_error(100, f"(#100) Param limit must be less than or equal to {MAX_LIMIT}")
@@ -182,13 +208,15 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
     fields = asked.fields or _DEFAULT_POST
     graph.check_fields(fields, _POST_FIELDS, "Post")
     window = _window(owner, options, ask)
+    wanted = _SUMMARY & set(words(options.get("summary", "")))
+    summary: dict[str, Any] = {"summary": {"total_count": window.high - window.low}} if wanted else {}
     scope = f"facebook/{owner.id}"
     empty = tokens.unseal(f"{scope}/empty", options.get("after", "")) or 0
     began = "after" in options and not _is_empty_page(scope, options["after"])
     if not began and empty < behaviour.empty_pages and window.high > window.low:
         after = tokens.seal(f"{scope}/empty", empty + 1)
         following = _page_url(owner, asked, ask, {"after": after})
-        return {"data": [], "paging": {"cursors": {"after": after}, "next": following}}
+        return {"data": [], "paging": {"cursors": {"after": after}, "next": following}} | summary
     start, stop = window.high, window.low
     if "__paging_token" in options:
         start = min(start, _cursor(scope, options["__paging_token"]))
@@ -203,7 +231,7 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
         stop = max(stop, start - limit)
     shown = owner.items[stop:start][::-1]
     if not shown:
-        return {"data": []}
+        return {"data": []} | summary
     before, after = tokens.seal(scope, shown[0].place), tokens.seal(scope, shown[-1].place)
     paging: dict[str, Any] = {}
     if not behaviour.time_paging:
@@ -214,7 +242,7 @@ def _listing(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any]:
         until = str(int(shown[-1].created_at.timestamp()))
         older = {"until": until, "__paging_token": after}
         paging["next"] = _page_url(owner, asked, ask, older if behaviour.time_paging else {"after": after})
-    return {"data": [_post(item, fields, ask.now) for item in shown], "paging": paging}
+    return {"data": [_post(item, fields, ask.now) for item in shown], "paging": paging} | summary
 
 
 def _is_empty_page(scope: str, cursor: str) -> bool:
@@ -251,13 +279,12 @@ def _cursor(scope: str, token: str) -> int:
 def _page_url(owner: Owner, asked: Field, ask: Ask, place: dict[str, str]) -> str:
     """The full address of a neighbouring page, the token in it, as the Graph API writes it."""
     kept: dict[str, str] = {
-        name: asked.modifiers[name] for name in ("since", "until", "limit") if name in asked.modifiers
+        name: asked.modifiers[name] for name in ("since", "until", "limit", "summary") if asked.modifiers.get(name)
     }
     fields = {"fields": ",".join(map(str, asked.fields))} if asked.fields else {}
     query = {"access_token": graph.authorised(ask), **fields, **kept, **place}
-    match = graph.PATH.fullmatch(ask.path)
-    version = match["version"] if match else "v26.0"
-    return f"{ask.origin}/{version}/{owner.id}/{asked.name}?{urlencode(query)}"
+    version, _ = graph.steps(ask.path)
+    return f"{ask.origin}/{version or graph.NEWEST_VERSION}/{owner.id}/{asked.name}?{urlencode(query)}"
 
 
 def _post(item: Item, fields: tuple[Field, ...], now: datetime) -> dict[str, Any]:
@@ -317,11 +344,11 @@ def _edge_of_post(item: Item, asked: Field, now: datetime) -> dict[str, Any]:
 
 
 def _attachments(asked: Field, item: Item) -> dict[str, Any] | None:
+    fields = asked.fields or (Field("media_type"), Field("type"))
+    graph.check_fields(fields, _ATTACHMENT_FIELDS, "StoryAttachment")
     media_type = WORDS[item.kind].facebook_media_type
     if media_type is None:
         return None
-    fields = asked.fields or (Field("media_type"), Field("type"))
-    graph.check_fields(fields, _ATTACHMENT_FIELDS, "StoryAttachment")
     types = {"video": "video_inline", "link": "share"}
     values: dict[str, Any] = present(
         media_type=media_type, type=types.get(media_type, media_type), url=item.post.permalink or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from smi_pipeline.sandbox import graph
 from smi_pipeline.sandbox.dataset import Platform
 from smi_pipeline.sandbox.exchange import Ask
 from smi_pipeline.sandbox.plan import Fault, FaultPlan
@@ -22,9 +23,6 @@ _PATHS: tuple[tuple[Platform, str, re.Pattern[str]], ...] = (
     ("tiktok", "token", re.compile(r"/v2/oauth/token")),
     ("tiktok", "user", re.compile(r"/v2/research/user/info")),
     ("tiktok", "videos", re.compile(r"/v2/research/video/query")),
-    ("facebook", "page", re.compile(r"/v[\d.]+/[^/]+")),
-    ("facebook", "posts", re.compile(r"/v[\d.]+/[^/]+/[^/]+")),
-    ("facebook", "batch", re.compile(r"(/v[\d.]+)?")),
 )
 
 
@@ -33,6 +31,8 @@ def endpoint_of(platform: Platform, ask: Ask) -> str | None:
     path = ask.path.rstrip("/")
     if platform == "instagram":
         return "business_discovery" if "business_discovery" in ask.params.get("fields", "") else "account"
+    if platform == "facebook":
+        return {0: "batch", 1: "page", 2: "posts"}.get(len(graph.steps(path)[1]))
     found = (name for whose, name, pattern in _PATHS if whose == platform and pattern.fullmatch(path))
     return next(found, None)
 

@@ -1,8 +1,9 @@
 """What Facebook's and Instagram's halves of the Graph API share: paths, tokens, errors, the grammar of `fields`.
 
     fields     = field { "," field }
-    field      = name { "." modifier "(" argument ")" } [ "{" fields "}" ]
+    field      = name { "." modifier "(" argument ")" | "{" fields "}" | ".fields(" fields ")" }
 
+with blanks between any two of them,
 as in `id,published_posts.since(1).until(2).limit(100){id,reactions.limit(0).summary(total_count)}`.
 """
 
@@ -10,17 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from smi_pipeline.sandbox.exchange import CREDENTIAL, Answer, Ask, RefusedError, present
 
-PATH = re.compile(r"/(?P<version>v\d{1,3}\.\d{1,2})(?P<rest>(/[^/]*)*)")
 DEFAULT_LIMIT = 25
+LARGEST_BATCH = 50
+DEEPEST = 20  # fields inside fields
+NEWEST_VERSION = "v26.0"
+_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -40,6 +46,17 @@ class Field:
     def __str__(self) -> str:
         text = self.name + "".join(f".{name}({value})" for name, value in self.modifiers.items())
         return text if self.fields is None else f"{text}{{{','.join(map(str, self.fields))}}}"
+
+
+def steps(path: str) -> tuple[str | None, list[str]]:
+    """The version at the beginning of a path, null where there is none, and what follows: a node, perhaps an edge."""
+    found = [step for step in path.split("/") if step]
+    return (found[0], found[1:]) if found and _VERSION.fullmatch(found[0]) else (None, found)
+
+
+def method_of(ask: Ask) -> str:
+    """The method of a request: a POST may name another one in `method`, where a query would be too long for a GET."""
+    return ask.params.get("method", ask.method).upper() if ask.method == "POST" else ask.method
 
 
 def graph_error(
@@ -115,6 +132,44 @@ def limit_of(text: str | None) -> int:
     return int(text)
 
 
+def batch(ask: Ask, one: Callable[[Ask], Answer]) -> Answer:
+    """Answer the requests of a batch, each as `one` does.
+
+    Raises:
+        RefusedError: no token, or the batch is none.
+    """
+    token = authorised(ask)
+    try:
+        asked = [(each, urlsplit(each["relative_url"])) for each in json.loads(ask.params["batch"])]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise graph_error(100, "(#100) Param batch must be an array of requests, each with a relative_url") from None
+    if len(asked) > LARGEST_BATCH:
+        message = f"Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}"
+        raise graph_error(100, message, kind="GraphBatchException")
+    bare = ask.params.get("include_headers") in {"false", "0"}
+    told = []
+    for each, address in asked:
+        answer = one(_of_a_batch(ask, each, address, token))
+        headers = [{"name": name, "value": value} for name, value in answer.headers.items()]
+        part = {"code": int(answer.status), "body": answer.encoded().decode()}
+        told.append(part if bare else part | {"headers": headers})
+    return Answer(told)
+
+
+def _of_a_batch(ask: Ask, each: dict[str, Any], address: SplitResult, token: str) -> Ask:
+    """One request of a batch as if it had come alone; what it does not say itself, the batch says for it."""
+    version, path = steps(unquote(address.path))
+    version = version or steps(ask.path)[0]
+    given = parse_qsl(f"{address.query}&{each.get('body', '')}", keep_blank_values=True)
+    shared = {name: ask.params[name] for name in ("appsecret_proof",) if name in ask.params}
+    return replace(
+        ask,
+        method=str(each.get("method", "GET")).upper(),
+        path="/" + "/".join([version, *path] if version else path),
+        params=shared | {"access_token": token} | dict(given),
+    )
+
+
 def parse_fields(text: str) -> tuple[Field, ...]:
     """Read a `fields` parameter.
 
@@ -147,15 +202,15 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def fields(self) -> tuple[Field, ...]:
         found: list[Field] = []
         while True:
             self._blanks()
-            if not found and self._peek() in {"", "}"}:
+            if not found and self._peek() in {"", "}", ")"}:
                 return ()
             found.append(self._field())
-            self._blanks()
             if not self._take(","):
                 return tuple(found)
 
@@ -166,24 +221,37 @@ class _Reader:
     def _field(self) -> Field:
         name = self._name()
         modifiers: dict[str, str] = {}
-        while self._take("."):
-            modifier = self._name()
-            if not self._take("("):
-                raise self.error()
-            end = self.text.find(")", self.at)
-            if end < 0:
-                raise self.error()
-            modifiers[modifier] = self.text[self.at : end]
-            self.at = end + 1
-        self._blanks()
         inside: tuple[Field, ...] | None = None
-        if self._take("{"):
-            inside = self.fields()
-            if not self._take("}"):
-                raise self.error()
-        return Field(name, modifiers, inside)
+        while True:
+            if self._take("."):
+                modifier = self._name()
+                if not self._take("("):
+                    raise self.error()
+                if modifier == "fields" and inside is None:
+                    inside = self._inside(")")
+                    continue
+                end = self.text.find(")", self.at)
+                if end < 0:
+                    raise self.error()
+                modifiers[modifier] = self.text[self.at : end]
+                self.at = end + 1
+            elif inside is None and self._take("{"):
+                inside = self._inside("}")
+            else:
+                return Field(name, modifiers, inside)
+
+    def _inside(self, end: str) -> tuple[Field, ...]:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.error()
+        inside = self.fields()
+        if not self._take(end):
+            raise self.error()
+        self.depth -= 1
+        return inside
 
     def _name(self) -> str:
+        self._blanks()
         match = _NAME.match(self.text, self.at)
         if match is None:
             raise self.error()
@@ -194,6 +262,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def _take(self, character: str) -> bool:
+        self._blanks()
         if self._peek() != character:
             return False
         self.at += 1

@@ -36,9 +36,7 @@ _MEDIA_FIELDS = frozenset(
 
 def is_asked_for(ask: Ask) -> bool:
     """Whether a Graph request is Instagram's: it asks for business_discovery, or about the asking account itself."""
-    match = graph.PATH.fullmatch(ask.path)
-    node = match["rest"].strip("/") if match else ""
-    return "business_discovery" in ask.params.get("fields", "") or node == ASKING_ACCOUNT
+    return "business_discovery" in ask.params.get("fields", "") or graph.steps(ask.path)[1] == [ASKING_ACCOUNT]
 
 
 class Instagram:
@@ -55,9 +53,8 @@ class Instagram:
             RefusedError: the platform's own error.
         """
         graph.authorised(ask)
-        match = graph.PATH.fullmatch(ask.path)
-        node = match["rest"].strip("/") if match else ""
-        if ask.method != "GET" or not (node == CREDENTIAL or re.fullmatch(r"\d{5,20}", node)):
+        node = "/".join(graph.steps(ask.path)[1])
+        if graph.method_of(ask) != "GET" or not (node == CREDENTIAL or re.fullmatch(r"\d{5,20}", node)):
             raise missing_object(node)
         usage = self._usage(ask)
         told: dict[str, Any] = {}
@@ -73,7 +70,7 @@ class Instagram:
 
     def _discover(self, asked: Field, ask: Ask) -> dict[str, Any]:
         now = ask.now
-        username = asked.modifiers.get("username")
+        username = asked.modifiers.get("username", "").strip()
         if not username:
             raise graph_error(100, "(#100) The parameter username is required")
         owner = self._world.by_handle("instagram", username, now)
@@ -130,10 +127,11 @@ def _media_page(owner: Owner, asked: Field, ask: Ask) -> dict[str, Any] | None:
     scope = f"instagram/{owner.id}"
     newest = owner.posts_by(ask.now)
     start = newest
-    if "after" in asked.modifiers:
-        start = min(newest, _cursor(scope, asked.modifiers["after"]))
-    elif "before" in asked.modifiers:
-        start = min(newest, _cursor(scope, asked.modifiers["before"]) + 1 + limit)
+    after, before = (asked.modifiers.get(name, "").strip() for name in ("after", "before"))
+    if after:
+        start = min(newest, _cursor(scope, after))
+    elif before:
+        start = min(newest, _cursor(scope, before) + 1 + limit)
     stop = max(0, start - limit)
     shown = [owner.items[_pinned_first(place, newest, behaviour.pinned)] for place in range(start - 1, stop - 1, -1)]
     if not shown:

@@ -28,8 +28,8 @@ _USER_FIELDS = words(
 )
 _VIDEO_FIELDS = words(
     "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
-    "favorites_count,effect_ids,hashtag_names,hashtag_info_list,playlist_id,voice_to_text,is_stem_verified,"
-    "video_duration,video_mention_list,video_label,video_tag"
+    "favorites_count,favourites_count,effect_ids,hashtag_names,hashtag_info_list,playlist_id,voice_to_text,is_stem_verified,"
+    "sticker_info_list,effect_info_list,video_duration,video_mention_list,video_label,video_tag"
 )
 _OPERATIONS = ("EQ", "IN", "GT", "GTE", "LT", "LTE")
 _HASHTAG = re.compile(r"#(\w+)")
@@ -87,14 +87,19 @@ class TikTok:
         query = body.get("query")
         if not isinstance(query, dict) or not any(query.get(part) for part in ("and", "or", "not")):
             raise _invalid(ask, "Invalid query")
-        asked = json.dumps([query, body["start_date"], body["end_date"], fields], sort_keys=True)
-        search_id = body.get("search_id")
+        is_random = body.get("is_random") or False
+        if not isinstance(is_random, bool):
+            raise _invalid(ask, "Invalid is_random")
+        asked = json.dumps([query, body["start_date"], body["end_date"], fields, is_random], sort_keys=True)
+        search_id = body.get("search_id") or None
         if search_id is None and cursor > 0:
             raise _invalid(ask, "Invalid count or cursor")
         until = ask.now.replace(microsecond=0) if search_id is None else _search_began(ask, str(search_id), asked)
         if search_id is not None:
             self._not_yet(ask, str(search_id), cursor)
         found = self._found(ask, query, start, min(end, until))
+        if is_random:  # one order for all pages of a search
+            found.sort(key=lambda item: _seal(asked, item.id))
         # Hidden and deleted videos leave their places empty: fewer rows come than the cursor moves by.
         rows = min(count, ask.behaviours.tiktok.short_pages or count)
         first = cursor // count * rows if rows < count else cursor
@@ -176,7 +181,7 @@ def _authorised(ask: Ask) -> None:
 def _body(ask: Ask) -> dict[str, Any]:
     try:
         body = json.loads(ask.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise _invalid(ask, "Invalid JSON body")

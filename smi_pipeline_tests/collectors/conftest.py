@@ -231,7 +231,7 @@ class Fake:
             info |= {"nextPageToken": token} if token else {}
         else:
             wanted = query["id"].split(",")
-            every = {self.post_id(post): post for some in self.posts.values() for post in some}
+            every = {str(self.post_id(post)): post for some in self.posts.values() for post in some}
             items = [
                 {
                     "id": name,

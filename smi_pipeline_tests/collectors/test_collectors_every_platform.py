@@ -125,12 +125,14 @@ def test_a_post_of_an_unreadable_time_is_rejected_whole(platform, lab, at):
     assert (rejected.reason, rejected.value) == ("malformed", at)
 
 
-def test_a_post_of_an_unreadable_id_is_rejected_whole(platform, lab):
-    posts = [lab.Post(2, lab.day(2), id="no id at all"), lab.Post(1, lab.day(1))]
+@pytest.mark.parametrize("sent", ["no id at all", ["1"], {"of": "a post"}])
+def test_a_post_of_an_unreadable_id_is_rejected_whole(platform, lab, sent):
+    posts = [lab.Post(2, lab.day(2), id=sent), lab.Post(1, lab.day(1))]
     result = lab.Fake(platform, {"city": posts}).one()
 
     assert lab.texts(result) == ["text 1"]
-    assert [(r.reason, r.platform_post_id, r.value) for r in result.rejected] == [("malformed", None, "no id at all")]
+    as_text = sent if isinstance(sent, str) else json.dumps(sent, separators=(",", ":"))
+    assert [(r.reason, r.platform_post_id, r.value) for r in result.rejected] == [("malformed", None, as_text)]
 
 
 def drop(value, key):

@@ -140,6 +140,17 @@ def test_a_permission_refused_for_all_is_asked_for_once(platform, collect, sandb
     assert sandbox.requests()[platform] == 1
 
 
+@pytest.mark.parametrize("platform", ["facebook", "instagram"])
+def test_a_permission_refused_for_one_account_concerns_it_alone(platform, accounts, collect, sandbox):
+    last = accounts[1][platform][2]
+    about = last.platform_account_id if platform == "facebook" else last.handle
+    sandbox.set_faults({"faults": [{"platform": platform, "do": "permission", "match": about}]})
+    summary, lake = collect(platform, concurrency=1)
+    assert summary.status == "finished"
+    assert len(ids(lake, platform)) == sum(POSTS[:2])
+    assert sorted(outcomes(lake).values()) == ["answered", "answered", "permission"]
+
+
 @pytest.mark.parametrize(("platform", "endpoint"), [("x", "timeline"), ("youtube", "playlistItems")])
 def test_what_may_not_be_seen_of_one_account_concerns_it_alone(platform, endpoint, accounts, collect, sandbox):
     sandbox.reset_requests()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smi_pipeline.collectors import facebook, graph, instagram, tiktok, x, youtube
 from smi_pipeline.collectors.credentials import Redactor
-from smi_pipeline.collectors.fields import Bad, compact, read_count, read_digits, read_epoch, read_time
+from smi_pipeline.collectors.fields import Bad, compact, read_big_id, read_count, read_digits, read_epoch, read_time
 from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.paging import Pages
 from smi_pipeline.collectors.records import CollectionError, Window
@@ -55,6 +55,27 @@ def test_a_count_in_digits_is_kept_as_sent(sent, read):
 @pytest.mark.parametrize("sent", ["", "-1", "1.5", "1,234", "12K", "٣", "１２", " 1", True, str(2**63), -1, 1.0])
 def test_what_is_no_count_in_digits_is_bad(sent):
     assert isinstance(read_digits(sent), Bad)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (7320768196569599275, 7320768196569599275),
+        ("7320768196569599275", 7320768196569599275),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (73207681965695992750, None),
+        (7.32e18, None),
+        (0, None),
+        (True, None),
+        ("7.3e18", None),
+        ("", None),
+    ],
+)
+def test_a_tiktok_id_keeps_every_digit_or_is_no_id(sent, read):
+    """Written in digits it is the same id: to refuse that would be a month without posts."""
+    got = read_big_id(sent)
+    assert isinstance(got, Bad) if read is None else got == read
 
 
 @pytest.mark.parametrize(
@@ -186,6 +207,18 @@ CASES = [
     (tiktok.classify, 400, {"error": {"code": "invalid_params", "message": "Invalid count or cursor"}}, "stale_cursor"),
     (tiktok.classify, 400, {"error": {"code": "invalid_params", "message": "Invalid fields: colour"}}, "bad_field"),
     (tiktok.classify, 500, {"error": {"code": "internal_error"}}, "transient"),
+    (tiktok.classify, 200, {"error": "invalid_client", "error_description": "wrong", "log_id": "1"}, "auth"),
+    (tiktok.classify, 400, {"error": "invalid_client", "error_description": "wrong", "log_id": "1"}, "auth"),
+    (tiktok.classify, 200, {"error": {"code": "invalid_client", "message": "wrong"}}, "auth"),
+    (tiktok.classify, 403, {"error": {"code": "scope_permission_missed", "message": ""}, "data": {}}, "auth"),
+    (tiktok.classify, 429, {"error": {"code": "rate_limit_exceeded", "message": ""}}, "throttle"),
+    (tiktok.classify, 429, {"error": {"code": "daily_quota_limit_exceeded", "message": ""}}, "quota"),
+    (
+        tiktok.classify,
+        400,
+        {"error": {"code": "invalid_params", "message": "API cannot return this user's information"}},
+        "unavailable",
+    ),
     (tiktok.classify, 504, None, "transient"),
     (tiktok.classify, 200, {"data": {}}, "failed"),
 ]
@@ -198,6 +231,17 @@ GRAPH_CASES = [
     (2, {}, "transient"),
     (1, {"message": "Please reduce the amount of data you're asking for"}, "less_data"),
     (803, {}, "missing"),
+    (21, {"message": "Page ID 1 was migrated to page ID 2. Please update your API calls to the new ID"}, "missing"),
+    (17, {}, "throttle"),
+    (32, {}, "throttle"),
+    (341, {}, "throttle"),
+    (80002, {}, "throttle"),
+    (80014, {}, "throttle"),
+    (102, {}, "auth"),
+    (190, {"error_subcode": 463}, "auth"),
+    (1, {"message": "An unknown error occurred"}, "transient"),
+    (200, {}, "permission"),
+    (299, {}, "permission"),
     (100, {"error_subcode": 33}, "missing"),
     (100, {"message": "cannot be loaded due to missing permission"}, "permission"),
     (100, {"message": "API calls from the server require an appsecret_proof argument"}, "auth"),
@@ -375,8 +419,19 @@ def test_a_failure_ends_the_others_and_is_raised_as_it_is():
         ({"next": "https://h/?access_token=[redacted]&after=N", "cursors": {"after": "C"}}, {"after": "C"}),
         ({"next": "https://h/?after=N"}, {"after": "N"}),
         ({"next": "https://h/?until=9&__paging_token=T"}, {"until": "9", "__paging_token": "T"}),
+        (
+            {  # as recorded in 2021, with names that have no value
+                "previous": "https://h/v10.0/4/posts?__previous=1&since=1625428258&until&__paging_token=P",
+                "next": "https://h/v10.0/4/posts?pretty=0&until=1624385168&since&__paging_token=T&__previous",
+            },
+            {"until": "1624385168", "__paging_token": "T"},
+        ),
+        ({"previous": "https://h/v10.0/4/posts?until&__previous=1&since=1623945625&__paging_token=P"}, None),
+        ({"next": "http://[no address?after=N%3D"}, {"after": "N="}),
+        ({"next": None, "cursors": {"after": "C"}}, None),
         ({"cursors": {"after": "C"}}, None),
         ({}, None),
+        (None, None),
     ],
 )
 def test_facebooks_next_page_is_read_for_its_cursor_alone(paging, cursor):

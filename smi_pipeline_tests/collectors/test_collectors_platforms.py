@@ -42,6 +42,18 @@ def test_a_known_id_is_asked_for_instead_of_the_handle(platform, known, lab):
     assert not any("old_name" in str(request.url) for request in fake.requests)
 
 
+@pytest.mark.parametrize(
+    ("username", "outcome"), [("Old.Name", "answered"), ("oldname", "answered"), ("new.name", "renamed")]
+)
+def test_dots_and_capitals_make_no_other_facebook_page(lab, username, outcome):
+    """Facebook reads over both: a Page that writes its name with a dot has not got a new one."""
+    fake = lab.Fake("facebook", {"oldName": [lab.Post(1, lab.day(1))]}, ids={"oldName": "54971236771"})
+    fake.edit = lambda body: {**body, "username": username}
+    [result] = fake.collect(accounts=[fake.account("oldName", account_id="54971236771")])
+
+    assert (result.outcome, len(result.posts)) == (outcome, 1)
+
+
 def test_a_renamed_x_account_is_followed_by_its_id(lab):
     fake = lab.Fake("x", {"new_name": [lab.Post(1, lab.day(1))]}, ids={"new_name": "777"})
 
@@ -517,6 +529,24 @@ def test_too_much_data_halves_the_page_and_keeps_it_small(platform, first, lab):
     assert all(f"limit({size})" in url or f"limit={size}" in url for size, url in zip(sizes, limits, strict=True))
 
 
+@pytest.mark.parametrize(("percent", "seconds"), [(79, None), (90, 30), (100, 300)])
+def test_what_is_used_of_metas_limit_slows_every_kind_of_request(lab, percent, seconds):
+    """It is the app's: a Page's answer that says so must hold back the request for its posts."""
+    fake = lab.Fake("facebook", {"city": [lab.Post(n, lab.day(9 - n)) for n in range(4)]})
+    original, usage = fake._facebook, json.dumps({"call_count": percent, "total_time": 1, "total_cputime": 1})
+
+    def facebook(request):
+        answer = original(request)
+        if len(fake.requests) == 1:
+            answer.headers["x-app-usage"] = usage
+        return answer
+
+    fake._facebook = facebook
+    assert len(fake.one().posts) == 4
+    assert [request.url.path.count("published_posts") for request in fake.requests] == [0, 1]
+    assert fake.sleeps == ([] if seconds is None else [pytest.approx(seconds, abs=0.5)])
+
+
 def test_too_much_data_even_for_one_post_fails_the_account(lab):
     error = {"error": {"code": 1, "message": "Please reduce the amount of data you're asking for, then retry"}}
     fake = lab.Fake("facebook", {"city": []}, always=lambda: lab.answer(error, 500))
@@ -544,6 +574,17 @@ def test_a_permission_that_one_page_lacks_concerns_it_alone(lab):
     assert sorted(result.outcome for result in fake.collect()) == ["answered", "permission"]
 
 
+@pytest.mark.parametrize("code", [10, 200, 283])
+def test_a_permission_instagram_lacks_for_one_account_concerns_it_alone(lab, code):
+    """The others were read with the same token; refused for all, the first answer says so and nobody else is asked."""
+    fake = lab.Fake("instagram", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(5)})
+    denied = {"error": {"code": code, "message": "Application does not have permission for this action"}}
+    original = fake._instagram
+    fake._instagram = lambda r: lab.answer(denied, 400) if "city3" in str(r.url) else original(r)
+
+    assert outcomes(fake.collect()) == {f"city{n}": "permission" if n == 3 else "answered" for n in range(5)}
+
+
 def test_instagram_pinned_media_in_front_do_not_end_the_listing(lab):
     old = datetime(2024, 1, 1, tzinfo=UTC)
     times = [old, lab.day(20), lab.day(10), lab.day(5), old, old, old]
@@ -551,6 +592,17 @@ def test_instagram_pinned_media_in_front_do_not_end_the_listing(lab):
 
     assert lab.texts(fake.one()) == ["text 1", "text 2", "text 3"]
     assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_instagram_pages_full_of_pinned_media_do_not_end_the_listing(lab, page):
+    """Halved often enough, a page is not larger than the three media an account can pin."""
+    old = datetime(2024, 1, 1, tzinfo=UTC)
+    times = [old, old, old, lab.day(20), lab.day(10), lab.day(5), *[old] * 9]
+    fake = lab.Fake("instagram", {"city": [lab.Post(n, at) for n, at in enumerate(times)]}, page=page)
+
+    assert lab.texts(fake.one()) == ["text 3", "text 4", "text 5"]
+    assert len(fake.requests) == 6 // page + 1
 
 
 def test_instagram_media_that_are_counted_but_not_shown_are_no_zero(lab):
@@ -610,6 +662,54 @@ def test_tiktok_cursor_refused_for_a_while_is_asked_for_again_and_then_from_the_
     fake._tiktok = tiktok
     assert len(fake.one().posts) == 5
     assert fake.sleeps == [5.0, 10.0, 20.0, 5.0]
+
+
+def test_a_query_tiktok_refuses_for_one_of_its_names_is_made_for_each_alone(lab):
+    """Fifty accounts would otherwise be unavailable for good because of one that went between two requests."""
+    fake = lab.Fake("tiktok", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(4)})
+    gone = {"error": {"code": "invalid_params", "message": "city2 is invalid: cannot find the user"}, "data": {}}
+    original = fake._tiktok
+
+    def tiktok(request):
+        queried = request.url.path.endswith("query/") and b'"city2"' in request.content
+        return lab.answer(gone, 400) if queried else original(request)
+
+    fake._tiktok = tiktok
+    results = fake.collect()
+    assert outcomes(results) == {f"city{n}": "unavailable" if n == 2 else "answered" for n in range(4)}
+    assert sorted(len(result.posts) for result in results) == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", [None, "absent"])
+def test_a_tiktok_video_without_a_name_is_no_video_of_others(lab, name):
+    """Left out with those, a month would have none and say nothing."""
+    fake = lab.Fake("tiktok", {"city": [lab.Post(n, lab.day(3)) for n in range(3)]}, page=5)
+
+    def edit(body):
+        for video in body["data"].get("videos", [])[1:2]:
+            video["username"] = name
+            if name == "absent":
+                del video["username"]
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert [(one.reason, one.field) for one in result.rejected] == [("drift", "1.username")]
+
+
+@pytest.mark.parametrize("told", [None, "true", 1])
+def test_tiktok_page_that_does_not_say_whether_more_follows_is_no_last_page(lab, told):
+    """Taken for the last one, it would have been two videos of five."""
+    fake = lab.Fake("tiktok", {"city": [lab.Post(n, lab.day(3)) for n in range(5)]})
+
+    def edit(body):
+        return {**body, "data": {**body["data"], "has_more": told}} if "videos" in body["data"] else body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert "has_more" in result.detail
 
 
 def test_tiktok_videos_of_others_are_left_out(lab):

@@ -123,3 +123,26 @@ def test_python_facebook_is_told_that_a_token_is_wrong(sandbox):
     with pytest.raises(FacebookError) as told:
         python_facebook(sandbox, token="wrong").page.get_info(page_id=PAGE)
     assert told.value.code == 190
+
+
+def test_metas_sdk_is_answered_request_by_request_in_a_batch(sandbox):
+    api, told, refused = meta(sandbox), [], []
+    batch = api.new_batch()
+    for page in (PAGE, "nobody_at_all"):
+        Page(page, api=api).api_get(
+            fields=["id", "name"],
+            batch=batch,
+            success=lambda answer: told.append(answer.json()),
+            failure=lambda answer: refused.append(answer.error().api_error_code()),
+        )
+    assert batch.execute() is None  # nothing is left to be asked again
+    assert told == [{"id": PAGE, "name": "名 facebook"}]
+    assert refused == [803]
+
+
+def test_no_field_of_metas_sdk_is_unknown(sandbox):
+    api = meta(sandbox)
+    names = [[value for name, value in vars(kind.Field).items() if name[0] != "_"] for kind in (Page, PagePost)]
+    assert Page(PAGE, api=api).api_get(fields=names[0])["id"] == PAGE
+    post = post_id("facebook", 100)
+    assert PagePost(post, api=api).api_get(fields=names[1])["id"] == post

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -65,6 +66,7 @@ def test_the_next_address_is_the_sandbox_itself_with_the_token_in_it(sandbox):
 
 def test_only_asked_for_fields_are_told_and_the_id_always(sandbox):
     assert sandbox.graph("SBX_PAGE").json() == {"name": "A page", "id": PAGE}
+    assert sandbox.graph(PAGE, fields="").json() == {"name": "A page", "id": PAGE}
     assert sandbox.graph(f"{PAGE}/", fields="username,fan_count,about").json() == {
         "username": "sbx_page",
         "fan_count": 5000,
@@ -133,6 +135,10 @@ def test_posts_after_the_clock_are_not_there_yet(sandbox):
         (PAGE, {"fields": "id,shoe_size"}, (400, 100, None)),
         (PAGE, {"fields": "posts{shoe_size}"}, (400, 100, None)),
         (PAGE, {"fields": "posts.limit(101){id}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts{id,attachments{shoe_size}}"}, (400, 100, None)),
+        (PAGE, {"fields": "posts.fields(id"}, (400, 2500, None)),
+        (PAGE, {"fields": "posts{" * 900 + "id" + "}" * 900}, (400, 2500, None)),
+        (PAGE, {"fields": "posts{id}{id}"}, (400, 2500, None)),
         (PAGE, {"fields": "posts{id"}, (400, 2500, None)),
         (PAGE, {"fields": "posts.limit"}, (400, 2500, None)),
         (PAGE, {"fields": "id,,name"}, (400, 2500, None)),
@@ -169,3 +175,116 @@ def test_facebook_tells_how_much_of_its_limits_is_used(sandbox):
 
     assert headers["x-app-usage"] == '{"call_count":0,"total_time":0,"total_cputime":0}'
     assert f'"{PAGE}":[{{"type":"pages"' in headers["x-business-use-case-usage"]
+
+
+@pytest.mark.parametrize("base", ["/v26.0", "/v3.2", ""])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_any_version_and_none_are_served_alike_with_and_without_a_last_slash(sandbox, base, slash):
+    page = sandbox.get(f"{base}/sbx_page{slash}", access_token="sandbox", fields="id,followers_count").json()
+    first = sandbox.get(f"{base}/{PAGE}/posts{slash}", access_token="sandbox", fields="id", limit=3).json()
+    second = sandbox.http.get(first["paging"]["next"]).json()
+
+    assert page == {"id": PAGE, "followers_count": 5000}
+    assert [post["id"] for post in first["data"] + second["data"]] == [f"{PAGE}_{n}" for n in range(249, 243, -1)]
+
+
+def test_a_path_without_version_and_token_is_nobodys(sandbox):
+    assert sandbox.get(f"/{PAGE}").status_code == 404
+    assert sandbox.get(f"/{PAGE}", headers={"Authorization": "Bearer sandbox"}).status_code == 200
+    assert code(sandbox.get("/", access_token="sandbox", ids="sbx_page,other")) == (400, 100, None)
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        "posts.limit(2).since({since}).until({until}){{id,comments.summary(true).limit(0)}}",
+        "posts.until({until}).limit(2).since({since}){{comments.limit(0).summary(true),id}}",
+        "posts{{id,comments.summary(true).limit(0)}}.limit(2).since({since}).until({until})",
+        "posts.fields(id,comments.limit(0).summary(true)).limit(2).since({since}).until({until})",
+        " posts . limit ( 2 ) .since( {since} ). until( {until} ) {{ id , comments .limit( 0 ).summary( true ) }} ",
+    ],
+)
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("1746144000", "1746151200"), ("2025-05-02", "2025-05-02T02:00:00Z"), ("2025-05-02T08:00:00+0800", "1746151200")],
+)
+def test_modifiers_and_blanks_may_stand_in_any_order(sandbox, edge, since, until):
+    """2 May, 00:00 and 02:00 UTC: the posts 12 and 13 of one every second hour."""
+    page = sandbox.graph(PAGE, fields="name," + edge.format(since=since, until=until)).json()
+
+    assert [post["id"] for post in page["posts"]["data"]] == [f"{PAGE}_13", f"{PAGE}_12"]
+    assert [post["comments"]["summary"]["total_count"] for post in page["posts"]["data"]] == [2, 2]
+    assert page["name"] == "A page"
+
+
+def test_a_listing_is_counted_when_asked_for_even_where_it_shows_nothing(sandbox):
+    window = {"since": "2025-05-02", "until": "2025-05-03", "summary": "total_count"}
+    shown = sandbox.graph(f"{PAGE}/published_posts", limit=1, fields="id", **window).json()
+
+    assert (len(shown["data"]), shown["summary"]) == (1, {"total_count": 13})
+    assert sandbox.graph(f"{PAGE}/published_posts", limit=0, **window).json() == {
+        "data": [],
+        "summary": {"total_count": 13},
+    }
+    assert sandbox.graph(PAGE, fields="posts.until(100).summary(true)").json() == {
+        "posts": {"data": [], "summary": {"total_count": 0}},
+        "id": PAGE,
+    }
+
+
+def test_empty_parameters_of_a_listing_are_none(sandbox):
+    plain = sandbox.graph(f"{PAGE}/posts", fields="id", limit=2).json()["data"]
+    assert sandbox.graph(f"{PAGE}/posts", fields="id", limit=2, after="", since="", until="").json()["data"] == plain
+
+
+def test_a_get_may_travel_in_a_post(sandbox):
+    form = {"method": "get", "access_token": "sandbox", "fields": "id,fan_count"}
+    assert sandbox.http.post(f"/v26.0/{PAGE}", data=form).json() == {"id": PAGE, "fan_count": 5000}
+
+
+def test_the_asking_user_has_the_fields_asked_for_and_no_page_of_its_own(sandbox):
+    assert set(sandbox.graph("me", fields="id").json()) == {"id"}
+    assert code(sandbox.graph("me", fields="shoe_size")) == (400, 100, None)
+    assert sandbox.graph("me/accounts").json() == {"data": []}
+
+
+def test_the_requests_of_a_batch_are_answered_one_by_one_and_count_one_by_one(sandbox):
+    asked = [
+        {"method": "GET", "relative_url": f"v26.0/{PAGE}?fields=id,fan_count"},
+        {"method": "GET", "relative_url": f"{PAGE}/posts?limit=1&fields=id"},
+        {"relative_url": "17841400000000001?fields=business_discovery.username(sbx_ig)%7Busername%7D"},
+        {"relative_url": "no_such_page"},
+    ]
+    sandbox.http.delete("/_sandbox/requests")
+    answer = sandbox.http.post("/v24.0/", data={"access_token": "sandbox", "batch": json.dumps(asked)})
+    told = [json.loads(part["body"]) for part in answer.json()]
+
+    assert [part["code"] for part in answer.json()] == [200, 200, 200, 404]
+    assert told[0] == {"id": PAGE, "fan_count": 5000}
+    assert told[1]["data"] == [{"id": f"{PAGE}_249"}]
+    assert urlsplit(told[1]["paging"]["next"]).path == f"/v24.0/{PAGE}/posts"
+    assert told[2]["business_discovery"]["username"] == "sbx_ig"
+    assert told[3]["error"]["code"] == 803
+    assert {"name": "X-App-Usage", "value": sandbox.graph(PAGE).headers["x-app-usage"]} in answer.json()[0]["headers"]
+    counted = sandbox.get("/_sandbox/requests").json()
+    assert (counted["facebook"], counted["instagram"]) == (3 + 1, 1)
+
+
+NO_BATCHES = [
+    "no json",
+    '{"relative_url": "me"}',
+    "[1]",
+    '[{"method": "GET"}]',
+    '[{"relative_url": 5}]',
+    '[{"relative_url": "http://[me"}]',
+    "[" * 100_000,
+    json.dumps([{"relative_url": "me"}] * 51),
+]
+
+
+@pytest.mark.parametrize("batch", NO_BATCHES, ids=lambda text: text[:30])
+def test_a_batch_that_is_none_or_too_large_is_refused(sandbox, batch):
+    form = {"access_token": "sandbox", "batch": batch}
+
+    assert code(sandbox.http.post("/", data=form)) == (400, 100, None)
+    assert code(sandbox.http.post("/v26.0", data={**form, "access_token": "wrong"})) == (400, 190, None)

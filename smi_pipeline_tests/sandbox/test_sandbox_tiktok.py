@@ -40,6 +40,22 @@ def test_videos_of_several_accounts_are_paged_to_the_last_by_cursor_and_search_i
     assert all(isinstance(one, int) and one > 2**53 for one in every)
 
 
+def test_a_random_order_has_each_video_once_and_is_another_than_by_id(sandbox):
+    got, position = [], {}
+    while True:
+        answer = sandbox.tiktok("video/query", query(max_count=30, is_random=True, **position), fields="id")
+        got += ids(answer)
+        if not answer.json()["data"]["has_more"]:
+            break
+        position = {name: answer.json()["data"][name] for name in ("cursor", "search_id")}
+
+    every = ids(sandbox.tiktok("video/query", query(), fields="id"))
+    assert sorted(got, reverse=True) == every
+    assert got != every
+    in_order = sandbox.tiktok("video/query", query(max_count=30, **position), fields="id")
+    assert in_order.json()["error"]["code"] == "invalid_params"  # the search id is of the other query
+
+
 def test_the_two_ends_of_a_window_are_whole_utc_days(sandbox):
     one_day = sandbox.tiktok("video/query", query(start="20250502", end="20250502"), fields="id,create_time")
 
@@ -106,6 +122,7 @@ def test_conditions_choose_videos(sandbox, conditions, expected):
         {"max_count": 101},
         {"max_count": 0},
         {"max_count": True},
+        {"is_random": "yes"},
         {"cursor": -1},
         {"cursor": 10},
         {"search_id": "7600000000000000000"},
@@ -131,10 +148,20 @@ def test_a_query_tiktok_cannot_read_is_invalid_params(sandbox, change):
     assert answer.json()["error"]["log_id"]
 
 
+DOCUMENTED = (
+    "id,video_description,create_time, region_code,share_count,view_count,like_count,comment_count, music_id,"
+    "hashtag_names, username,effect_ids,playlist_id,voice_to_text, is_stem_verified, favorites_count, video_duration,"
+    "hashtag_info_list, sticker_info_list, effect_info_list, video_mention_list,video_label,video_tag"
+)
+
+
 def test_fields_are_required_and_known(sandbox):
+    assert len(ids(sandbox.tiktok("video/query", query("sbx.two"), fields=DOCUMENTED))) == 1
     for fields in ("", "id,shoe_size"):
         assert sandbox.tiktok("video/query", query(), fields=fields).status_code == 400
-    assert sandbox.tiktok("video/query", b"no json", fields="id").status_code == 400
+    for body in (b"no json", b"[" * 100_000, b"\xff\xfe"):
+        assert sandbox.tiktok("video/query", body, fields="id").json()["error"]["code"] == "invalid_params"
+    assert sandbox.tiktok("video/query", query(search_id=""), fields="id").status_code == 200
 
 
 def test_an_account_is_told_without_its_name_or_id(sandbox):
