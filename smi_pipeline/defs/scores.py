@@ -44,7 +44,7 @@ def _specs() -> list[dg.AssetSpec]:
         dg.AssetSpec(
             ["index", name],
             description=_WHAT[name],
-            deps=[_METRICS],
+            deps=[_METRICS, ["metrics", "account_month"]],
             group_name="index",
             kinds={"python", "polars"},
             owners=OWNERS,

@@ -104,6 +104,10 @@ class World:
             views=900 * level**2,
         )
 
+    def more_inputs(self, month: str, **changed: dict[str, float]) -> pl.DataFrame:
+        """The weight inputs from another month on, with some factors changed."""
+        return inputs_frame(month, as_of=f"{month}-01", **changed)
+
     @property
     def cities_frame(self) -> pl.DataFrame:
         types = {"valid_from": pl.Date, "valid_to": pl.Date}
