@@ -20,13 +20,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from smi_pipeline.cli_arguments import existing_lake as _existing_lake
+from smi_pipeline.cli_arguments import month as _month
 from smi_pipeline.cli_folders import registry_app, sandbox_app
+from smi_pipeline.cli_method import method_app
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandboxed import SCENARIO, sandboxed
-from smi_pipeline.settings import Settings, settings
+from smi_pipeline.settings import settings
 
 if TYPE_CHECKING:
     from smi_pipeline.lake.collections import Cut
@@ -43,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
+app.add_typer(method_app, name="method")
 _NEXT = """next:
   smi demo --serve                              the report and the archive in a browser
   smi status --lake {lake}
@@ -401,13 +405,6 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(1)
 
 
-def _month(text: str) -> Month:
-    try:
-        return Month.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 def _day(text: str) -> date:
     """A day that is a partition."""
     from smi_pipeline.defs.partitions import DAYS  # noqa: PLC0415
@@ -452,14 +449,6 @@ def _partition_range(first: Month, last: Month) -> list[Month]:
 
 def _platforms(asked: Sequence[Asked] | None) -> list[Platform]:
     return [one.value for one in asked or ()]
-
-
-def _existing_lake() -> Lake:
-    now: Settings = settings()
-    lake = Lake.of(now.lake, now.catalog, now.data_path)
-    if not lake.exists():
-        raise LakeError(f"there is no lake in {now.lake}; `make demo` makes one, --lake names another")
-    return lake
 
 
 def _progress() -> Progress:

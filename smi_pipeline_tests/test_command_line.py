@@ -165,5 +165,6 @@ def test_every_command_explains_itself():
         "doctor",
         "dev",
         "registry",
+        "method",
     ):
         assert name in shown

@@ -46,3 +46,16 @@ def test_a_revised_file_is_the_next_vintage_and_the_older_text_stays(lake):
         assert stored_inputs(lake).vintage("expert_scores", date(2025, 5, 1)) == Vintage(number, file.sha256, at)
     assert stored_texts(lake) == ["a\n", "b\n", "a\n"]
     assert stored.vintage("expert_scores", date(2025, 4, 1)) is None
+
+
+def test_each_version_of_the_method_is_kept_and_of_every_other_file_one(lake):
+    m1, m2 = InputFile("method", "m1", "one"), InputFile("method", "m2", "two")
+    changed = InputFile("method", "m1", "one again")
+    store_inputs(lake, [m1, m2, InputFile("cities", "cities.csv", "a")], T1)
+    store_inputs(lake, [changed, m2, InputFile("cities", "towns.csv", "b")], T2)
+    kept = stored_inputs(lake)
+    assert (kept.need("method", name="m1"), kept.need("method", name="m2")) == (changed, m2)
+    assert kept.need("cities").name == "towns.csv"
+    assert sorted(stored_texts(lake)) == ["a", "b", "one", "one again", "two"]
+    with pytest.raises(LakeError, match="no input file of kind 'method' and name 'm3'"):
+        kept.need("method", name="m3")

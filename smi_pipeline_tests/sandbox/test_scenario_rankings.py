@@ -16,6 +16,7 @@ import pytest
 import yaml
 from smi import PROJECT, environment
 
+from smi_pipeline.index.calibration import calibrate
 from smi_pipeline.index.edition import edition
 from smi_pipeline.index.method import load_method
 from smi_pipeline.lake.inputs import accounts_frame, cities_frame, weight_inputs_frame
@@ -257,6 +258,9 @@ def test_the_rule_of_the_method_gives_its_goalposts_from_the_scenarios_first_yea
             got[platform, indicator] = (floor, rounded(values.max(), down=False))
             want[platform, indicator] = (low, high)
     assert got == want
+    calibrated = calibrate(pl.concat(frames), method=load_method("m1"), platforms=PLATFORMS)
+    assert {(one.platform, one.indicator): one.ends for each in calibrated for one in each.indicators} == want
+    assert [each.months for each in calibrated] == [12, 12, 12, 12, 2]  # TikTok is measured from March
 
 
 def rounded(value: float, *, down: bool) -> float:
