@@ -14,6 +14,7 @@ Use = Literal["pairwise", "complete"]
 Metric = Literal["interval", "ordinal", "nominal", "ratio"]
 
 _PAIR = 2
+_ROUNDING = 1e-12
 
 
 def covariance(values: ArrayLike, *, use: Use = "pairwise") -> FloatArray:
@@ -61,8 +62,8 @@ def cronbach_alpha(values: ArrayLike, *, use: Use = "pairwise") -> float:
         use: as in `covariance`.
 
     Returns:
-        At most 1, and negative where they contradict each other. NaN for fewer than two indicators, for no spread, and
-        where a pair has no covariance: COINr counts that one as 0, which lowers alpha for what nobody saw.
+        At most 1, and negative where they contradict each other. NaN for fewer than two indicators, where their sum
+        does not vary, and where a pair has no covariance: COINr counts that as 0, which lowers alpha for what nobody saw.
 
     Source: Cronbach 1951; COINr `get_cronbach`.
     """
@@ -72,7 +73,7 @@ def cronbach_alpha(values: ArrayLike, *, use: Use = "pairwise") -> float:
         return float("nan")
     whole = table.sum()
     between = (whole - np.trace(table)) / (k * (k - 1))
-    return float(ratio(k**2 * between, whole))
+    return _share(k**2 * between, whole, of=float(np.abs(table).sum()))
 
 
 def krippendorff_alpha(ratings: ArrayLike, *, metric: Metric = "interval") -> float:
@@ -106,7 +107,7 @@ def krippendorff_alpha(ratings: ArrayLike, *, metric: Metric = "interval") -> fl
     given = np.zeros((x.shape[1], levels.size))  # how often each unit was given each level
     np.add.at(given, (units, codes.ravel()), 1)
     pairable = given.sum(axis=1)
-    together = (given.T / (pairable - 1)) @ given - np.diag((given.T / (pairable - 1)).sum(axis=1))
+    together = (given.T / (pairable - 1)) @ given  # a rating with itself, too: no difference, no harm
     frequency = given.sum(axis=0)
     apart = _differences(levels, frequency, metric)
     total = frequency.sum()
@@ -125,7 +126,8 @@ def icc(ratings: ArrayLike, *, of: Literal["single", "mean"] = "single") -> floa
         of: the rating whose reliability is asked for.
 
     Returns:
-        NaN for fewer than two raters or two complete units, and where no rating differs from another.
+        NaN for fewer than two raters or two complete units, where no rating differs from another, and where raters
+        contradict each other so much that the variance below the line is not above 0.
 
     Source: McGraw & Wong 1996; Shrout & Fleiss 1979, there ICC(2,1) and ICC(2,k).
     """
@@ -140,7 +142,12 @@ def icc(ratings: ArrayLike, *, of: Literal["single", "mean"] = "single") -> floa
     r, c = k * float(of_units @ of_units) / (n - 1), n * float(of_raters @ of_raters) / (k - 1)
     e = float((rest * rest).sum()) / ((n - 1) * (k - 1))
     below = r + (k - 1) * e + k * (c - e) / n if of == "single" else r + (c - e) / n
-    return float("nan") if x.min() == x.max() else float(ratio(r - e, below))
+    return float("nan") if x.min() == x.max() else _share(r - e, below, of=r + c + e)
+
+
+def _share(part: float, whole: float, *, of: float) -> float:
+    """The part of a variance; NaN where the whole is not above 0, or by no more than the rounding of its terms, `of`."""
+    return part / whole if whole > _ROUNDING * of else float("nan")
 
 
 def _used(values: ArrayLike, use: Use) -> FloatArray:

@@ -87,6 +87,14 @@ def test_icc_says_nothing_without_two_raters_two_units_and_a_difference(table):
     assert np.isnan(icc(table))
 
 
+def test_raters_who_contradict_each_other_have_no_mean_to_rely_on():
+    """The units' means are equal, and what is below the line is 0 but for rounding, or negative: not 3, as one would get."""
+    assert np.isnan(icc([[4.0, 3, 4], [2, 4, 3]], of="mean"))
+    assert np.isnan(icc([[1.0, 2, 3], [3, 2, 1]], of="mean"))
+    assert icc([[1.0, 2, 3], [3, 2, 1]]) == pytest.approx(-2 / (2 - 2 * 2 / 3))
+    assert np.isnan(cronbach_alpha([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]]))
+
+
 def test_cronbach_by_hand():
     """Variances 1, 1 and 4, of the sum 13: 3 / 2 * (1 - 6 / 13)."""
     table = np.array([[1.0, 1, 2], [2, 3, 4], [3, 2, 6]])
