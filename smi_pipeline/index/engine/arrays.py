@@ -2,7 +2,8 @@
 
 A vector is (units,); a table is (units, indicators), with any number of leading axes for draws. Statistics of a column
 are taken along the units and over the reported values only. What is not defined (no value, no spread) is NaN and never
-a warning: a column nobody reported is a finding, not an accident.
+a warning: a column nobody reported is a finding, not an accident. Values are 0 or of a magnitude within 1e-100..1e100:
+what lies beyond may leave float64 when squared or divided, and numpy then warns.
 """
 
 from __future__ import annotations

@@ -335,7 +335,7 @@ def _shape(x: FloatArray) -> FloatArray:
     second, fourth = squares.sum(axis=axis), (squares * squares).sum(axis=axis)
     third = np.multiply(squares, off, out=off).sum(axis=axis)
     n = reported(x).squeeze(axis)
-    skew = ratio(np.sqrt(n) * third, second**1.5) * ratio(np.sqrt(np.maximum(n * (n - 1), 0)), n - 2)
+    skew = ratio(np.sqrt(n) * third, second**1.5) * ratio(np.sqrt(n * (n - 1)), n - 2)
     r = ratio(n * fourth, second**2)
     kurt = ratio(((n + 1) * (r - 3) + 6) * (n - 1), (n - 2) * (n - 3))
     varied = np.squeeze(greatest(x) > least(x), axis=axis)  # or the rounding of the mean would be taken for spread

@@ -166,7 +166,7 @@ def tiers(spread: RankSpread) -> FloatArray:
     for unit in np.lexsort((spread.high, spread.low, spread.median)):
         if np.isnan(spread.median[unit]):
             break  # sorted last
-        if tier == 0 or spread.low[unit] > ends:
+        if spread.low[unit] > ends:
             tier, ends = tier + 1, spread.high[unit]
         result[unit] = tier
     return result

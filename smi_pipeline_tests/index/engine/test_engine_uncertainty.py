@@ -47,6 +47,10 @@ def test_quantiles_of_type_seven_by_hand():
     assert got[:, 1] == like(5, 5, 5)
 
 
+def test_the_outermost_quantiles_are_the_least_and_the_greatest():
+    assert quantiles([8.0, 1, 2, 4], 0, 1) == like(1, 8)
+
+
 def test_quantiles_of_nothing():
     assert np.isnan(quantiles(np.full((3, 2), nan), 0.5)).all()
     assert np.isnan(quantiles(np.empty((0, 2)), 0.5)).all()
