@@ -26,8 +26,8 @@ def outranking(values: ArrayLike, weights: ArrayLike, *, direction: ArrayLike = 
 
     Returns:
         (units, units): how far the row's unit beats the column's, within 0..1; a pair's two cells add up to 1. The
-        weights are those of the indicators both report; NaN where they share none, and on the diagonal. COINr takes them
-        from all indicators, so that whoever comes first in the table loses what is missing.
+        weights are those of the indicators both report; NaN where they share none, and on the diagonal. COINr takes
+        those of all indicators, so that whoever comes first in the table loses what is missing.
 
     Raises:
         ValueError: an infinite value, a negative or missing weight, or one too many or too few.

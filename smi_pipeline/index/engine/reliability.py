@@ -63,7 +63,7 @@ def cronbach_alpha(values: ArrayLike, *, use: Use = "pairwise") -> float:
 
     Returns:
         At most 1, and negative where they contradict each other. NaN for fewer than two indicators, where their sum
-        does not vary, and where a pair has no covariance: COINr counts that as 0, which lowers alpha for what nobody saw.
+        does not vary, and where a pair has no covariance: COINr counts that as 0, lowering alpha for what nobody saw.
 
     Source: Cronbach 1951; COINr `get_cronbach`.
     """
@@ -146,7 +146,7 @@ def icc(ratings: ArrayLike, *, of: Literal["single", "mean"] = "single") -> floa
 
 
 def _share(part: float, whole: float, *, of: float) -> float:
-    """The part of a variance; NaN where the whole is not above 0, or by no more than the rounding of its terms, `of`."""
+    """The part of a variance; NaN where the whole is not above 0 by more than the rounding of its terms, `of`."""
     return part / whole if whole > _ROUNDING * of else float("nan")
 
 
