@@ -218,18 +218,31 @@ class Tree:
         x = self._table(values)
         return self.shares(x, node, threshold=threshold, by=by) * np.where(np.isnan(x), 0.0, x)
 
-    def scores(self, values: ArrayLike, weights: ArrayLike) -> FloatArray:
-        """The root's arithmetic score under many weights: what `aggregate` gives for the root, much faster.
+    def scores(
+        self, values: ArrayLike, weights: ArrayLike, *, mean: Literal["arithmetic", "geometric"] = "arithmetic"
+    ) -> FloatArray:
+        """The root's score under many weights: what `aggregate` gives for the root, much faster.
 
         Units with the same leaves reported share their effective weights, and then one matrix product does.
 
         Args:
             values: (units, leaves), normalised; NaN = not reported.
             weights: (draws, nodes).
+            mean: "geometric" is arithmetic in the logarithms, at every level.
 
         Returns:
             (draws, units).
+
+        Raises:
+            TreeError: the values do not have a column a leaf, or the weights do not have one a node.
+            ValueError: for a geometric mean, a value of 0 or less.
         """
+        if mean == "geometric":
+            positive = self._table(values)
+            if (positive <= 0).any():
+                raise ValueError(f"geometric mean: expected values above 0, got {float(np.nanmin(positive))}")
+            logarithmic: FloatArray = np.exp(self.scores(np.log(positive), weights))
+            return logarithmic
         x, given = self._table(values), self._weights(weights)
         patterns, which = np.unique(np.isnan(x), axis=0, return_inverse=True)
         result = np.empty((*given.shape[:-1], x.shape[0]))

@@ -5,8 +5,9 @@ Draws of weights and of the normalisation give draws of ranks; these are told as
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,15 +49,17 @@ def draw_ranks(
     *,
     weights: ArrayLike,
     choice: ArrayLike | None = None,
+    geometric: Collection[int] = (),
     decimals: int = DECIMALS,
 ) -> FloatArray:
-    """The ranks under each draw of weights and of the way the values were normalised; arithmetic means.
+    """The ranks under each draw of weights and of an alternative: a way to normalise, to fill gaps, to aggregate.
 
     Args:
         tree: the index.
-        tables: (alternatives, units, leaves): the values, normalised in each of the ways; NaN = not reported.
+        tables: (alternatives, units, leaves): the values, normalised, as each alternative has them; NaN = not reported.
         weights: (draws, nodes).
         choice: (draws,): which alternative each draw takes; None takes the first.
+        geometric: the alternatives whose means are geometric, of values above 0; the others' are arithmetic.
         decimals: scores are rounded to this before ranking.
 
     Returns:
@@ -64,6 +67,7 @@ def draw_ranks(
 
     Raises:
         TreeError: shapes do not fit, or a draw chooses an alternative that is not there.
+        ValueError: a geometric alternative has a value of 0 or less.
     """
     alternatives, drawn = figures(tables, name="tables", least_axes=3), figures(weights, name="weights", least_axes=2)
     which = np.zeros(len(drawn), dtype=np.int64) if choice is None else np.asarray(choice, dtype=np.int64)
@@ -72,9 +76,10 @@ def draw_ranks(
     result = np.empty((len(drawn), alternatives.shape[1]))
     for number, table in enumerate(alternatives):
         taken = np.flatnonzero(which == number)
+        mean: Literal["geometric", "arithmetic"] = "geometric" if number in geometric else "arithmetic"
         for start in range(0, len(taken), _CHUNK):
             some = taken[start : start + _CHUNK]
-            result[some] = ranks(tree.scores(table, drawn[some]), decimals=decimals)
+            result[some] = ranks(tree.scores(table, drawn[some], mean=mean), decimals=decimals)
     return result
 
 

@@ -219,6 +219,20 @@ def test_many_draws_at_once_are_what_one_at_a_time_gives(made, seed):
     assert np.allclose(got, together, rtol=0, atol=1e-9, equal_nan=True)
 
 
+@given(filled(), st.integers(0, 2**32 - 1))
+def test_many_draws_of_a_geometric_index_too(made, seed):
+    tree, table = made
+    drawn = np.random.default_rng(seed).integers(0, 3, size=(3, len(tree.codes))).astype(float)
+    got = tree.scores(table + 1, drawn, mean="geometric")
+    one_by_one = tree.aggregate(table + 1, weights=drawn, mean=geometric)[..., tree.place(tree.root)]
+    assert np.allclose(got, one_by_one, rtol=1e-9, equal_nan=True)
+
+
+def test_a_geometric_index_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="above 0, got 0"):
+        SMALL.scores([[80.0, 50, 0, nan]], np.ones((1, 7)), mean="geometric")
+
+
 @given(filled(missing=False), st.data())
 def test_more_of_a_leaf_is_never_less_of_any_node(made, data):
     tree, table = made

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from smi_pipeline.index.engine.aggregation import arithmetic, geometric
 from smi_pipeline.index.engine.normalisation import min_max, percentile_rank
 from smi_pipeline.index.engine.ranking import ranks
 from smi_pipeline.index.engine.tree import Tree, TreeError
@@ -135,6 +136,10 @@ def test_ranks_of_draws_are_those_of_each_draw_alone():
     for draw in (0, 1, 2, 1200, 2400, 2499):
         scores = TREE.aggregate(tables[choice[draw]], weights=weights[draw])[:, TREE.place("index")]
         assert np.array_equal(got[draw], ranks(scores), equal_nan=True)
+    twice = draw_ranks(TREE, np.stack([values, values]), weights=weights[:2], choice=[0, 1], geometric={1})
+    for draw, mean in enumerate((arithmetic, geometric)):
+        scores = TREE.aggregate(values, weights=weights[draw], mean=mean)[:, TREE.place("index")]
+        assert np.array_equal(twice[draw], ranks(scores), equal_nan=True)
     first = draw_ranks(TREE, tables, weights=weights[:3])
     assert np.array_equal(first, draw_ranks(TREE, tables[:1], weights=weights[:3]), equal_nan=True)
 
