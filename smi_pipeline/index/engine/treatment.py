@@ -149,7 +149,7 @@ def log_ct_plus(values: ArrayLike) -> FloatArray:
     """
     x = figures(values)
     high, span = greatest(x), greatest(x) - least(x)
-    downwards = np.expand_dims(skewness(x) <= 0, units_axis(x))
+    downwards = np.expand_dims(skewness(x) <= _SLACK, units_axis(x))
     mirrored = -_ln(np.where(span > 0, high + 0.01 * span - x, np.nan))
     result: FloatArray = np.where(downwards, mirrored, log_ct(x))
     return result
@@ -306,7 +306,7 @@ def _winsorised(x: FloatArray, before: FloatArray, most: int, limits: _Limits) -
     count = np.zeros(x.shape[1], dtype=np.int64)
     todo = np.flatnonzero(~limits.passed(shape) & (count < most))
     while todo.size:
-        sign = np.where(shape[0, todo] >= 0, 1.0, -1.0)
+        sign = np.where(shape[0, todo] >= -_SLACK, 1.0, -1.0)
         turned = result[:, todo] * sign  # the end to pull in is now the maximum of each column
         at_end = turned == greatest(turned)
         rest = np.where(at_end, np.nan, turned)

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from smi_pipeline.index.engine.aggregation import arithmetic, generalised, geometric, harmonic
 
 nan = np.nan
+few = settings(max_examples=30)  # of each function, and there are many
 MEANS = {
     "arithmetic": arithmetic,
     "geometric": geometric,
@@ -104,6 +105,7 @@ def test_weights_that_do_not_fit_are_refused(wrong):
 
 
 @pytest.mark.parametrize("name", sorted(MEANS))
+@few
 @given(table=tables, weight=weights, scale=st.sampled_from([0.5, 3.0, 100.0]))
 def test_a_mean_lies_between_and_only_proportions_count(name, table, weight, scale):
     mean = MEANS[name]
@@ -116,6 +118,7 @@ def test_a_mean_lies_between_and_only_proportions_count(name, table, weight, sca
 
 
 @pytest.mark.parametrize("name", sorted(MEANS))
+@few
 @given(table=tables, weight=weights, more=positive, child=st.integers(0, 2))
 def test_more_of_a_child_is_never_less_of_the_whole(name, table, weight, more, child):
     raised = table.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -23,6 +23,7 @@ from smi_pipeline.index.engine.normalisation import (
 )
 
 nan = np.nan
+few = settings(max_examples=30)  # of each function, and there are many
 x = np.array([2.0, 4, nan, 10])
 whole = st.integers(-(10**6), 10**6).map(float)
 tables = arrays(np.float64, st.tuples(st.integers(0, 10), st.integers(0, 4)), elements=whole | st.just(nan))
@@ -181,6 +182,7 @@ def test_columns_that_say_nothing(name, column):
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
+@few
 @given(table=tables, shuffler=st.randoms(use_true_random=False))
 def test_the_order_of_the_units_means_nothing(name, table, shuffler):
     order = list(range(len(table)))
@@ -189,6 +191,7 @@ def test_the_order_of_the_units_means_nothing(name, table, shuffler):
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
+@few
 @given(table=tables)
 def test_more_is_never_worse_and_at_direction_minus_one_never_better(name, table):
     for direction in (1, -1):
@@ -201,6 +204,7 @@ def test_more_is_never_worse_and_at_direction_minus_one_never_better(name, table
 
 
 @pytest.mark.parametrize("name", sorted(COMPARING))
+@few
 @given(table=tables, unit=st.sampled_from([0.25, 1.0, 1000.0]), origin=st.integers(-1000, 1000))
 def test_neither_unit_nor_origin_matters(name, table, unit, origin):
     one, other = COMPARING[name](table), COMPARING[name](table * unit + origin)
@@ -208,6 +212,7 @@ def test_neither_unit_nor_origin_matters(name, table, unit, origin):
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
+@few
 @given(table=tables)
 def test_equal_values_get_equal_points_and_each_column_is_by_itself(name, table):
     points = EVERY[name](table)

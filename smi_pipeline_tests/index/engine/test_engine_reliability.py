@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from smi_pipeline.index.engine.reliability import correlation, covariance, cronbach_alpha, icc, krippendorff_alpha
 
 nan = np.nan
+few = settings(max_examples=30)  # of each function, and there are many
 # Krippendorff 2011: four observers, twelve units.
 OBSERVERS = np.array(
     [
@@ -178,6 +179,7 @@ def alpha_by_pairs(table, metric):
 
 
 @pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval", "ratio"])
+@few
 @given(table=ratings)
 def test_krippendorff_is_what_its_definition_gives_a_pair_at_a_time(metric, table):
     assert krippendorff_alpha(table, metric=metric) == pytest.approx(alpha_by_pairs(table, metric), nan_ok=True)

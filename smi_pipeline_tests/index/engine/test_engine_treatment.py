@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 
@@ -136,6 +137,15 @@ def test_rounding_does_not_decide_whether_a_column_at_the_limit_passes():
         x[place] = 3
         assert skewness(x) == pytest.approx(2)
         assert not passes(x)
+
+
+def test_rounding_does_not_decide_which_tail_of_an_even_column_is_the_longer():
+    """-0.3 -0.1 0.1 0.3, shifted: skewness 0 or 1e-17. The upper end is winsorised first, the mirrored logarithm taken."""
+    x = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    for order in itertools.islice(itertools.permutations(range(7)), 0, None, 97):
+        y = x[list(order)]
+        assert winsorise(y, most=1, skew=0, kurt=-9).high.sum() == 1
+        assert log_ct_plus(y) == pytest.approx(-np.log(0.706 - y))
 
 
 def test_logarithms_by_hand():
