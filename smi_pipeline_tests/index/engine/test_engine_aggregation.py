@@ -96,6 +96,7 @@ def test_draws_of_weights_and_of_values():
     both = np.stack([table, table + 1, table + 2])
     assert arithmetic(both, drawn) == like([5, 2], [4.5, 3], [10, nan])
     assert arithmetic(both, [1.0, 1]) == like([5, 2], [6, 3], [7, 4])
+    assert arithmetic(both, drawn, threshold=0.6, by="number") == like([5, nan], [4.5, nan], [10, nan])
 
 
 @pytest.mark.parametrize("wrong", [[1.0], [1.0, -1], [1.0, nan]])

@@ -173,7 +173,7 @@ def test_the_gii_logarithm_is_taken_and_refused_where_it_would_turn_the_order_ro
 
 
 def test_logarithms_of_columns_without_spread():
-    for x in ([4.0, 4, nan], [nan, nan]):
+    for x in ([4.0, 4, nan], [0.5, 0.5, nan], [nan, nan]):
         assert np.isnan(log_ct(x)).all()
         assert np.isnan(log_ct_plus(x)).all()
         assert np.isnan(log_gii(x)).all()

@@ -70,6 +70,10 @@ def test_a_spread_by_hand():
     assert got.ranked == like(1, 1, 0.5, 0)
 
 
+def test_one_draw_is_enough_for_a_mean():
+    assert rank_spread([[3.0], [nan]]).mean == like(3)
+
+
 def test_a_spread_needs_a_draw():
     with pytest.raises(ValueError, match="at least one draw"):
         rank_spread(np.empty((0, 3)))
