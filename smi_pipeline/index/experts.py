@@ -160,8 +160,8 @@ def expert_city(cities: pl.DataFrame, months: Sequence[pl.DataFrame | None], rul
     Returns:
         The columns of `EXPERT_CITY` but the month, a row a city, sorted. `raters`, `mean` and `sd` are of the month's
         own ratings; `qualitative` may be `carried` (then its age in months, else 0; null without a score). Flags:
-        few_raters, wide_spread, rerate (either of them), carried, no_expert_score. In a month without any rating there
-        is nothing to rate again.
+        few_raters, wide_spread, rerate (either of them), expert_carried, no_expert_score. In a month without any
+        rating there is nothing to rate again.
     """
     own = city_scores(months[0], rule)
     rated = pl.lit(not own.is_empty())
@@ -177,7 +177,7 @@ def expert_city(cities: pl.DataFrame, months: Sequence[pl.DataFrame | None], rul
                 few_raters=few,
                 wide_spread=wide,
                 rerate=few | wide.fill_null(value=False),
-                carried=pl.col("carried") > 0,
+                expert_carried=pl.col("carried") > 0,
                 no_expert_score=pl.col("qualitative").is_null(),
             )
         )

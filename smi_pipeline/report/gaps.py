@@ -56,7 +56,7 @@ def _experts(context: ReportContext, language: Language) -> list[str]:
     said = [text(f"gap_experts_{flag}", **figures) for flag in experts.flags]
     again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
     if again:
-        sd = formats.plain(rule["sd_rerate"])
+        sd = formats.plain(rule["rerate_above_sd"])
         said.append(text("gap_experts_rerate", cities=formats.count(again), raters=figures["raters"], sd=sd))
     return said
 

@@ -98,8 +98,8 @@ def test_a_deviation_of_exactly_the_limit_is_accepted(m1):
 def test_in_a_month_without_ratings_there_is_nothing_to_rate_again(m1, ratings):
     got = by_city(None, ratings({"a": 3, "b": 8}), rule=m1.experts, cities="abc")
     assert [(row["qualitative"], row["carried"], row["flags"]) for row in got.values()] == [
-        (pytest.approx(100 * 2 / 9), 1, ["carried"]),
-        (pytest.approx(100 * 7 / 9), 1, ["carried"]),
+        (pytest.approx(100 * 2 / 9), 1, ["expert_carried"]),
+        (pytest.approx(100 * 7 / 9), 1, ["expert_carried"]),
         (None, None, ["no_expert_score"]),
     ]
 
