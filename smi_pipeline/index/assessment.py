@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -18,6 +19,9 @@ from smi_pipeline.index.edition import COMPOSITE, Edition
 from smi_pipeline.index.experts import rater_scores
 from smi_pipeline.index.robustness import RANK_INTERVAL, SENSITIVITY, draw, rank_intervals, remove_one, sensitivity
 from smi_pipeline.metrics.columns import Schema, columns
+
+# A statistic's last digits hang on the order in which a processor adds up; they say nothing.
+DECIMALS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def assess(made: Edition, *, experts: pl.DataFrame | None) -> Assessment:
     )
 
     def typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-        return columns(frame.with_columns(month=pl.lit(made.month.first)), schema, name="assessment")
+        rounded = (pl.col(pl.Float64).round(DECIMALS) + 0.0).name.keep()  # + 0.0: no minus before a zero
+        return columns(frame.with_columns(rounded, month=pl.lit(made.month.first)), schema, name="assessment")
 
     return Assessment(
         composite=composite,
