@@ -21,7 +21,7 @@ from smi_pipeline.index.engine import sobol
 from smi_pipeline.index.engine.arrays import BoolArray, FloatArray, IntArray, ratio
 from smi_pipeline.index.engine.ranking import ranks
 from smi_pipeline.index.engine.tree import Node, Tree
-from smi_pipeline.index.engine.uncertainty import mean_rank_shift, rank_spread, tiers
+from smi_pipeline.index.engine.uncertainty import mean_rank_shift, noisy_weights, rank_spread, tiers
 from smi_pipeline.index.indicators import Board, PlatformScores, platform_nodes
 from smi_pipeline.index.method import (
     Aggregation,
@@ -212,7 +212,7 @@ class Model:
             return tree.scores(table, varied)
         low, high = self.method.uncertainty.geometric_range
         scale = (high - low) / 100
-        return (np.exp(tree.scores(np.log(low + scale * table), varied)) - low) / scale
+        return (tree.scores(low + scale * table, varied, mean="geometric") - low) / scale
 
 
 def model(
@@ -262,10 +262,8 @@ def draw(model: Model, month: Month, ratings: pl.DataFrame | None, *, draws: int
     count = rule.draws if draws is None else draws
     options = (rule.normalisations, rule.aggregations, rule.many_accounts, rule.missing)
     return Draws(
-        platform_weights=rng.uniform(
-            1 - rule.platform_weights, 1 + rule.platform_weights, size=(count, len(model.weights))
-        ),
-        tree_weights=rng.uniform(1 - rule.tree_weights, 1 + rule.tree_weights, size=(count, len(model.tree_names))),
+        platform_weights=noisy_weights(np.ones(len(model.weights)), rng, draws=count, part=rule.platform_weights),
+        tree_weights=noisy_weights(np.ones(len(model.tree_names)), rng, draws=count, part=rule.tree_weights),
         alternatives=np.stack([rng.integers(0, len(those), size=count) for those in options], axis=1),
         judged=_bootstrap(model, ratings, rng, count),
     )
