@@ -113,14 +113,21 @@ def spread(posts: int, first: datetime = FIRST, last: datetime | None = None) ->
 
 
 def asked(
-    lake: Lake, platform: Platform, settings: Settings, accounts: list[Account], *, wire: Wire | None = None
+    lake: Lake,
+    platform: Platform,
+    settings: Settings,
+    accounts: list[Account],
+    *,
+    wire: Wire | None = None,
+    month: Month = MAY,
+    zone: ZoneInfo = ZONE,
 ) -> Summary:
-    """The final cut of May, collected into a lake."""
+    """The final cut of a month, collected into a lake."""
 
     def opened():
         return collector(platform, settings, wire=wire or Wire())
 
-    return asyncio.run(collect_month(lake, platform, opened, MAY, ZONE, "final", accounts, synthetic=True))
+    return asyncio.run(collect_month(lake, platform, opened, month, zone, "final", accounts, synthetic=True))
 
 
 # What an interruption may change: which collection, when, and how many requests.
