@@ -229,7 +229,8 @@ def _instant(at: datetime) -> str:
 
 
 def _table(folder: Path, name: str, rows: Iterable[_Row]) -> None:
-    _csv(folder / f"{name}.csv", (*COLUMNS[name], *OPTIONAL_COLUMNS[name]), rows)
+    optional = (column for column in OPTIONAL_COLUMNS[name] if column != "added_at")  # no video is scheduled here
+    _csv(folder / f"{name}.csv", (*COLUMNS[name], *optional), rows)
 
 
 def _csv(path: Path, header: tuple[str, ...], rows: Iterable[_Row]) -> None:
