@@ -10,6 +10,7 @@ from pathlib import Path
 from smi_pipeline.lake.connection import Lake
 
 PROJECT = Path(__file__).resolve().parents[1]
+M1 = PROJECT / "smi_pipeline" / "index" / "methods" / "m1.toml"
 SAMPLE = Path(__file__).resolve().parent / "sample"  # a small data set, for what does not need the whole scenario
 
 
@@ -67,6 +68,16 @@ def smi_each(commands, *, measured=False, **settings):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def recompute(script, *folders):
+    """Run a script of docs/ on exports, in a process that has the standard library and nothing else (-I, -S)."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", PROJECT / "docs" / script, M1, *folders],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def rows(path, sql):

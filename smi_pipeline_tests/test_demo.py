@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from smi import PROJECT, command, environment, rows, smi
+from smi import PROJECT, command, environment, recompute, rows, smi, smi_each
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,33 @@ def test_all_six_lists_in_the_lake_are_the_published_ones(demo, shared):
     for index in ("composite", "facebook", "x", "instagram", "youtube", "tiktok"):
         sql = f"select name_zh from marts.rankings where month = '2025-05-01' and index_name = '{index}' and rank <= 10 order by rank"
         assert [name for (name,) in rows(demo[0], sql)] == may[f"{index}_top10"], index
+
+
+def test_a_page_of_standard_library_recomputes_the_edition_from_its_exports(demo, tmp_path):
+    """Every score and rank of 138 cities and five platforms, and the weights behind them, without the pipeline."""
+    months = {month: tmp_path / month for month in ("2025-04", "2025-05")}
+    names = ["city", "account", "platform_weight", "expert_agreement", "expert_city", "platform_index", "composite"]
+    tables = ["metrics.city_platform_month", *(f"index.{name}" for name in names)]
+    commands = [("export", "raw.input_file", "-o", months["2025-05"] / "raw.input_file.csv")]
+    for month, folder in months.items():
+        folder.mkdir()
+        commands += [("export", table, "--month", month, "-o", folder / f"{table}.csv") for table in tables]
+    smi_each([("--lake", demo[0], *one) for one in commands])
+
+    done = recompute("recompute.py", months["2025-05"], months["2025-04"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    compared, ranks = map(int, re.findall(r"\d+(?= scores| of them)", done.stdout))
+    assert compared > 1300
+    assert (
+        ranks
+        == rows(
+            demo[0],
+            "select count(rank) from (select month, rank from index.composite union all"
+            " select month, rank from index.platform_index) where month = '2025-05-01'",
+        )[0][0]
+    )
+    done = recompute("recompute_weights.py", months["2025-05"])
+    assert (done.returncode, done.stdout[:26]) == (0, "5 platform weights compare"), done.stderr
 
 
 def test_the_wire_loses_and_adds_nothing(demo):
