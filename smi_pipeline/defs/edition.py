@@ -10,6 +10,7 @@ import polars as pl
 
 from smi_pipeline.defs.inputs import Inputs
 from smi_pipeline.defs.partitions import ZONE
+from smi_pipeline.index.panel import monitored_cities
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.months import Month
@@ -81,6 +82,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         zone=ZONE,
         status=frames["composite"]["status"][0],
         method=inputs.method_of(month),
+        cities_before=monitored_cities(inputs.cities, month.previous),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

@@ -270,6 +270,16 @@ class Experts:
 
 
 @dataclass(frozen=True)
+class CitiesChange:
+    """How the monitored cities differ from those of the month before."""
+
+    before: int
+    now: int
+    joined: int
+    left: int
+
+
+@dataclass(frozen=True)
 class Collection:
     """A collection the edition rests on."""
 
@@ -294,6 +304,8 @@ class Sentences:
     narrative: tuple[str, ...]
     highlights: Mapping[str, str]
     absences: Mapping[str, str]
+    circumstances: tuple[str, ...]
+    """What sets the month apart: cities that came or went, platforms measured for the first time or left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,6 +322,10 @@ class ReportContext:
     composite: Ranking
     quantitative: Mapping[str, float | None]
     qualitative: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float] | None]
+    """The range of ranks in which nine of ten draws with other choices lie, by city; null where it is not ranked."""
+    cities_change: CitiesChange | None
+    """Null where the same cities are monitored as in the month before, or none were."""
     composition: tuple[Composition, ...]
     risers: tuple[Mover, ...]
     fallers: tuple[Mover, ...]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.report.content import Collection, Experts, ReportContext
+from smi_pipeline.report.content import CitiesChange, Collection, Experts, ReportContext
 from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
@@ -49,6 +49,8 @@ def report(given: ReportInput) -> ReportContext:
         composite=composite,
         quantitative=_by_city(given.composite, "quantitative"),
         qualitative=_by_city(given.composite, "qualitative"),
+        intervals=_intervals(given.composite),
+        cities_change=_cities_change(given.cities, given.cities_before),
         composition=composition(given.contribution, composite.top, given.method),
         risers=movers(given.movers, "up", known),
         fallers=movers(given.movers, "down", known),
@@ -84,6 +86,18 @@ def report(given: ReportInput) -> ReportContext:
 
 def _by_city(composite: pl.DataFrame, column: str) -> dict[str, float | None]:
     return dict(composite.select("city_id", column).sort("city_id").iter_rows())
+
+
+def _intervals(composite: pl.DataFrame) -> dict[str, tuple[float, float] | None]:
+    rows = composite.select("city_id", "rank_p05", "rank_p95").sort("city_id").iter_rows()
+    return {city: None if low is None or high is None else (low, high) for city, low, high in rows}
+
+
+def _cities_change(cities: pl.DataFrame, before: pl.DataFrame) -> CitiesChange | None:
+    now, earlier = set(cities["city_id"]), set(before["city_id"])
+    if not earlier or now == earlier:
+        return None
+    return CitiesChange(len(earlier), len(now), len(now - earlier), len(earlier - now))
 
 
 def _experts(frame: pl.DataFrame) -> Experts | None:

@@ -37,6 +37,22 @@ def rounded(value: float, decimals: int) -> Decimal:
     return Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
+def apportioned(parts: Sequence[float], whole: Decimal) -> list[Decimal]:
+    """The parts to two decimals, so that the printed ones add up to the printed whole.
+
+    Each is rounded half up; what is then over or short of the whole goes, a hundredth each, to those whose rounding
+    went farthest the other way. A part of nothing stays nothing.
+    """
+    shown = [rounded(part, 2) for part in parts]
+    left = int((whole - sum(shown, Decimal(0))).scaleb(2))
+    step = 1 if left > 0 else -1
+    kept = [place for place, part in enumerate(parts) if part]
+    kept.sort(key=lambda place: (step * (shown[place] - Decimal(repr(parts[place]))), place))
+    for place in (kept * (abs(left) // len(kept) + 1))[: abs(left)] if kept else ():
+        shown[place] += Decimal(step).scaleb(-2)
+    return shown
+
+
 def _trimmed(number: Decimal) -> str:
     text = f"{number:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -80,6 +96,20 @@ class Formats:
     def signed(self, value: int | None) -> str:
         """A difference: +1,200, −35 or 0."""
         return NOTHING if value is None else f"{value:+,d}".replace("-", MINUS) if value else "0"
+
+    def signed_score(self, value: float | None) -> str:
+        """A difference of scores: +1.20, −0.35 or 0.00."""
+        if value is None:
+            return NOTHING
+        shown = rounded(value, 2)
+        return f"{shown:+,f}".replace("-", MINUS) if shown else "0.00"
+
+    def interval(self, value: tuple[float, float] | None) -> str:
+        """A range of ranks: 3–5, or 3 where both ends are the same."""
+        if value is None:
+            return NOTHING
+        low, high = (_trimmed(rounded(end, 1)) for end in value)
+        return low if low == high else f"{low}–{high}"
 
     def percent(self, value: float | None) -> str:
         """A share of one, with one decimal."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from smi_pipeline.index.experts import RERATE
 from smi_pipeline.months import Month
-from smi_pipeline.report.content import ReportContext
+from smi_pipeline.report.content import Experts, ReportContext
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.rankings import COMPOSITE
 from smi_pipeline.report.wording import catalogue
@@ -25,7 +28,9 @@ def gap_sentences(context: ReportContext, language: Language) -> list[str]:
     said += [text("gap_not_collected", platform=platform(s.platform)) for s in context.sections if not s.collected]
     if context.quantitative_only:
         said.append(text("gap_no_experts"))
-    said += _experts(context, language)
+    again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
+    if context.experts is not None:
+        said += expert_sentences(context.experts, context.method["experts"], language, again=again)
     if context.composite.top and not context.composite.compared:
         said.append(text("gap_not_compared"))
     for code in dict.fromkeys(suspension.platform for suspension in context.suspensions):
@@ -38,11 +43,16 @@ def gap_sentences(context: ReportContext, language: Language) -> list[str]:
     return said
 
 
-def _experts(context: ReportContext, language: Language) -> list[str]:
-    """What stands against releasing the judged part, each with its figures; with what reservation it is released."""
-    text, formats, rule, experts = catalogue(language), Formats(language), context.method["experts"], context.experts
-    if experts is None:
-        return []
+def expert_sentences(experts: Experts, rule: Mapping[str, Any], language: Language, *, again: int = 0) -> list[str]:
+    """What stands against releasing the judged part, each with its figures; with what reservation it is released.
+
+    Args:
+        experts: the month's round.
+        rule: the method's, as it is published.
+        language: of the sentences.
+        again: how many cities are to be rated again.
+    """
+    text, formats = catalogue(language), Formats(language)
     figures = {
         "cities": formats.count(experts.cities),
         "enough": formats.count(experts.cities_with_enough),
@@ -54,7 +64,6 @@ def _experts(context: ReportContext, language: Language) -> list[str]:
         "good_alpha": formats.plain(rule["alpha_good"]),
     }
     said = [text(f"gap_experts_{flag}", **figures) for flag in experts.flags]
-    again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
     if again:
         sd = formats.plain(rule["rerate_above_sd"])
         said.append(text("gap_experts_rerate", cities=formats.count(again), raters=figures["raters"], sd=sd))

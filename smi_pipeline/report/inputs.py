@@ -19,6 +19,7 @@ Status = Literal["provisional", "final"]
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "cities": ("city_id", "name_zh", "name_en", "province"),
+    "cities_before": ("city_id",),
     "accounts": ("city_id", "platform", "handle", "account_id"),
     "rankings": (
         "month", "index_name", "city_id", "name_zh", "name_en", "province", "rank", "previous_rank", "rank_change",
@@ -40,7 +41,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
         "views", "view_rate", "followers", "follower_growth", "flags",
     ),
     "indicator_score": ("month", "platform", "city_id", "indicator", "flags"),
-    "composite": ("month", "city_id", "quantitative", "qualitative", "score"),
+    "composite": ("month", "city_id", "quantitative", "qualitative", "score", "rank_p05", "rank_p95"),
     "contribution": ("month", "city_id", "platform", "indicator", "contribution"),
     "platform_weight": ("month", "platform", "weight", "eligible", "coverage", "parts", "flags"),
     "experts": (
@@ -100,6 +101,8 @@ class ReportInput:
     """index.contribution; the expert part has platform 'expert'."""
     platform_weight: pl.DataFrame
     """index.platform_weight; `parts` is its JSON text."""
+    cities_before: pl.DataFrame
+    """city_id of the cities valid in the month before, by the registry; none before its first month."""
     experts: pl.DataFrame
     """index.expert_agreement: one row; none of a month that was scored before there was such a table."""
     collections: pl.DataFrame

@@ -5,7 +5,7 @@ Where no condition holds there is no sentence: a neutral one takes its place, or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isclose
 from typing import Final
 
@@ -47,6 +47,7 @@ class Speaker:
             leaders={section.platform: said for section in sections if (said := self.leaders(section))},
             highlights={section.platform: said for section in sections if (said := self.highlight(section))},
             absences={w.platform: said for w in self._context.weights if (said := self.absence(w))},
+            circumstances=tuple(self.circumstances()),
         )
 
     def finding(self) -> str:
@@ -164,6 +165,24 @@ class Speaker:
             enter_from=self._format.whole_percent(rule["enter_from"]),
             months=self._format.count(rule["months"]),
         )
+
+    def circumstances(self) -> Iterator[str]:
+        """What sets the month apart from others, each only where it is so."""
+        context, f = self._context, self._format
+        changed = context.cities_change
+        if changed is not None:
+            yield self._text(
+                "circumstance_cities_compared" if context.composite.compared else "circumstance_cities",
+                before=f.count(changed.before),
+                now=f.count(changed.now),
+                joined=f.count(changed.joined),
+                left=f.count(changed.left),
+            )
+        since = context.method["platforms_from"]
+        for section in context.sections:
+            if since.get(section.platform) == context.month.key:
+                yield self._text("circumstance_first", platform=self._text(f"platform_{section.platform}"))
+        yield from (said for weight in context.weights if (said := self.absence(weight)))
 
     def _index(self) -> str:
         return self._text("index_quantitative" if self._context.quantitative_only else "index_composite")

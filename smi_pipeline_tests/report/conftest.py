@@ -178,6 +178,7 @@ def frames() -> dict[str, pl.DataFrame]:
     registry = [("c01", "facebook", "sbx_alpha", "100001"), ("c05", "facebook", "sbx_echo", "100005")]
     return {
         "cities": pl.DataFrame(cities),
+        "cities_before": pl.DataFrame(cities).select("city_id"),
         "accounts": pl.DataFrame(registry, schema=["city_id", "platform", "handle", "account_id"], orient="row"),
         "rankings": pl.DataFrame([*composite_rows(), *platform_rows()], schema=RANKING),
         "movers": pl.DataFrame(movers, schema=MOVER),
@@ -205,8 +206,8 @@ def frames() -> dict[str, pl.DataFrame]:
             orient="row",
         ),
         "composite": pl.DataFrame(
-            [(MONTH, "c01", 91.0, 92.28, 91.256)],
-            schema={"month": pl.Date, "city_id": pl.String, "quantitative": pl.Float64, "qualitative": pl.Float64, "score": pl.Float64},
+            [(MONTH, "c01", 91.0, 92.28, 91.256, 1.0, 2.5), (MONTH, "c12", None, None, None, None, None)],
+            schema={"month": pl.Date, "city_id": pl.String, **dict.fromkeys(("quantitative", "qualitative", "score", "rank_p05", "rank_p95"), pl.Float64)},
             orient="row",
         ),
         "contribution": pl.DataFrame(

@@ -5,7 +5,6 @@ import re
 import struct
 from xml.etree import ElementTree as ET
 
-import polars as pl
 import pytest
 
 from smi_pipeline.report.cards import HEIGHT, WIDTH, cards
@@ -186,11 +185,7 @@ def test_too_many_leaders_to_name_are_counted_and_none_is_left_out(given, rankin
 
 
 def test_a_composite_without_expert_scores_is_not_called_the_whole(given):
-    frame = pl.DataFrame(
-        {"month": [], "city_id": [], "quantitative": [], "qualitative": [], "score": []},
-        schema_overrides={"city_id": pl.String, "quantitative": pl.Float64, "qualitative": pl.Float64},
-    )
-    context = report(given(composite=frame))
+    context = report(given(composite=given().composite.clear()))
     assert "中国城市海外社交媒体综合传播力指数（定量部分）" in texts(made(context))
     assert "中国城市脸书传播力指数" in texts(made(context, "facebook"))
 

@@ -318,3 +318,66 @@ def test_the_file_of_expert_scores_is_named_by_its_vintage(given, experts_frame)
 def test_counts_of_two_days_are_given_as_a_span(given):
     later = given().collections.with_columns(finished_at=pl.col("finished_at").dt.offset_by("1d"))
     assert "10 June 2025 to 11 June 2025" in page(report(given(collections=later)), "en")
+
+
+def row_of(text, start):
+    row = text[text.index(f'data-find="{start}') :]
+    return row[: row.index("</tr>")]
+
+
+def test_the_interval_of_a_rank_stands_beside_it_and_is_explained(given):
+    """Alpha's draws lie between 1 and 2.5; a city that is not ranked has none."""
+    text = page(report(given()), "zh")
+    assert '<td class="number interval" data-value="1.0">1–2.5</td>' in row_of(text, "甲市")
+    assert '<td class="number interval" data-value="">—</td>' in row_of(text, "丑市")
+    assert "名次区间：换用其他权重、换算与汇总方式抽样1,000次，九成抽样的名次在此之间" in text
+    assert "Interval – of 1,000 draws with other weights" in page(report(given()), "en")
+
+
+def circumstances(text):
+    if 'id="circumstances"' not in text:
+        return []
+    listed = text[text.index('id="circumstances"') :]
+    return re.findall(r"<li>(.*?)</li>", listed[: listed.index("</ul>")])
+
+
+def test_cities_that_came_or_went_are_counted_in_the_method(given):
+    """Eleven of today's twelve were there, and one that is gone."""
+    before = pl.concat([given().cities_before.head(11), pl.DataFrame({"city_id": ["c99"]})])
+    changed = report(given(cities_before=before))
+    assert circumstances(page(changed, "zh"))[0] == (
+        "监测城市由上月的12个变为12个，新增1个，移出1个；升降按两个月共同排序的城市计算，不受其影响。"
+    )
+    assert circumstances(page(changed, "en"))[0] == (
+        "The monitored cities went from 12 to 12; joined – 1, left – 1. "
+        "Changes of rank count among the cities ranked in both months and are not affected."
+    )
+
+
+def test_nothing_is_said_of_changes_where_none_are_shown(given):
+    first = given().rankings.with_columns(previous_rank=None, rank_change=None)
+    alone = report(given(cities_before=given().cities_before.head(11), rankings=first))
+    assert circumstances(page(alone, "zh"))[0] == "监测城市由上月的11个变为12个，新增1个，移出0个。"
+
+
+@pytest.mark.parametrize("known", [0, 12])
+def test_the_same_cities_and_a_registrys_first_month_are_no_change(given, known):
+    same = report(given(cities_before=given().cities_before.head(known)))
+    assert not any("监测城市由" in said for said in circumstances(page(same, "zh")))
+
+
+@pytest.mark.parametrize(("since", "said"), [("2025-05", True), ("2025-04", False)])
+def test_a_platform_is_new_in_its_first_month_only(given, since, said):
+    method = load_method("m1").model_copy(update={"platforms_from": {"tiktok": since}})
+    told = circumstances(page(report(given(method=method)), "zh"))
+    assert ("TikTok自本月起监测，没有上月的名次可比。" in told) is said
+
+
+def test_a_platform_left_out_is_among_what_sets_the_month_apart(given, language):
+    context = report(given())
+    assert circumstances(page(context, language)) == [context.sentences[language].absences["tiktok"]]
+
+
+def test_a_month_like_any_other_has_nothing_of_the_kind(given):
+    weights = given().platform_weight.with_columns(eligible=pl.lit(value=True))
+    assert circumstances(page(report(given(platform_weight=weights)), "en")) == []

@@ -2,16 +2,18 @@
 
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from importlib import resources
 from string import Formatter
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, strategies
 
 from smi_pipeline.index.method import FACTORS, INDICATORS
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.report.formats import Formats, chinese_numeral, rounded
+from smi_pipeline.report.formats import Formats, apportioned, chinese_numeral, rounded
 from smi_pipeline.report.wording import WordingError, catalogue
 
 ZH, EN = catalogue("zh"), catalogue("en")
@@ -159,3 +161,38 @@ def test_english_ordinals_and_places():
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
     ]  # fmt: skip
     assert [f.places(n) for n in (1, 5)] == ["1 place", "5 places"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, "—"), ((3.0, 3.0), "3"), ((3.0, 5.0), "3–5"), ((7.05, 12.0), "7.1–12")]
+)
+def test_a_range_of_ranks_is_one_number_where_both_ends_are_the_same(value, said):
+    assert Formats("en").interval(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.2, "+1.20"), (-0.345, "−0.35"), (0.004, "0.00"), (-0.004, "0.00"), (None, "—")]
+)
+def test_a_difference_of_scores_carries_its_sign_unless_it_is_nothing(value, said):
+    assert Formats("zh").signed_score(value) == said
+
+
+def test_what_rounding_leaves_over_goes_to_the_part_it_wronged_most():
+    """0.334 + 0.333 + 0.333 is 1.00 and would print as 0.99; 0.005 twice would print as 0.02 of 0.01."""
+    assert apportioned([0.334, 0.333, 0.333], Decimal("1.00")) == [Decimal("0.34"), Decimal("0.33"), Decimal("0.33")]
+    assert apportioned([0.005, 0.005], Decimal("0.01")) == [Decimal("0.00"), Decimal("0.01")]
+
+
+def test_a_part_of_nothing_is_printed_as_nothing():
+    assert apportioned([0.0, 0.004, 0.004], Decimal("0.01"))[0] == Decimal("0.00")
+    assert apportioned([], Decimal("0.01")) == []
+
+
+@given(strategies.lists(strategies.floats(-100, 100), min_size=1, max_size=40))
+def test_printed_parts_add_up_to_the_printed_whole(parts):
+    """And none is farther than a hundredth from what it is."""
+    whole = rounded(sum(parts), 2)
+    shown = apportioned(parts, whole)
+    if any(parts):
+        assert sum(shown) == whole
+    assert all(abs(part - Decimal(exact)) < Decimal("0.0151") for part, exact in zip(shown, parts, strict=True))
