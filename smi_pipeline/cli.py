@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from smi_pipeline.cli_arguments import existing_lake as _existing_lake
 from smi_pipeline.cli_arguments import month as _month
+from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.cli_method import method_app
 from smi_pipeline.lake.connection import Lake, LakeError
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
 app.add_typer(method_app, name="method")
+app.command()(explain)
 _NEXT = """next:
   smi demo --serve                              the report and the archive in a browser
   smi status --lake {lake}

@@ -121,24 +121,34 @@ def posts(frame: pl.DataFrame, platform: Platform, accounts: Accounts, *, synthe
     A made-up post is linked only within `.example`: staging builds addresses of the real platform where it tells none.
     """
     return tuple(
-        Post(
+        post_of(
+            row,
             city=accounts.city(platform, row["account_id"]),
-            account_id=row["account_id"],
             handle=accounts.handle(platform, row["account_id"]),
-            post_id=row["post_id"],
-            position=row["position"],
-            city_position=row["city_position"],
-            published_at=row["published_at"],
-            kind=clean(row["kind"], length=NAME_LENGTH) if row["kind"] else None,
-            text=clean(row["text"] or ""),
-            link=_link(row["permalink"], synthetic=synthetic),
-            likes=row["likes"],
-            comments=row["comments"],
-            shares=row["shares"],
-            views=row["views"],
-            interactions=row["interactions"],
+            synthetic=synthetic,
         )
         for row in frame.sort("position", "account_id", "post_id").iter_rows(named=True)
+    )
+
+
+def post_of(row: Mapping[str, Any], *, city: City | None, handle: str, synthetic: bool) -> Post:
+    """A post as it may be printed: its words cut and made harmless, its link checked."""
+    return Post(
+        city=city,
+        account_id=row["account_id"],
+        handle=handle,
+        post_id=row["post_id"],
+        position=row["position"],
+        city_position=row["city_position"],
+        published_at=row["published_at"],
+        kind=clean(row["kind"], length=NAME_LENGTH) if row["kind"] else None,
+        text=clean(row["text"] or ""),
+        link=_link(row["permalink"], synthetic=synthetic),
+        likes=row["likes"],
+        comments=row["comments"],
+        shares=row["shares"],
+        views=row["views"],
+        interactions=row["interactions"],
     )
 
 
