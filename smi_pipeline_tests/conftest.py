@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from smi import TRACED, environment
+from smi import TRACED, environment, smi
 
 from smi_pipeline.lake.connection import Lake
 
@@ -23,6 +23,7 @@ collect_ignore = ["conformance"]  # runs in an environment of its own: make conf
 LONGEST = (
     "test_end_to_end.py",
     "test_demo.py",
+    "test_explain.py",
     "test_interruptions.py",
     "test_real_posts.py",
     "test_dagster_dev.py",
@@ -83,3 +84,18 @@ def scenario(tmp_path_factory):
             command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder]
             subprocess.run(command, check=True, env=environment(measured=True), cwd=PROJECT)
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The lake of `smi demo` and what it printed, made once for all workers; tests only read it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    path, printed = base / "demo" / "lake", base / "demo" / "printed"
+    with (base / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():  # it is there once the lake is whole
+            done = smi("demo", "--lake", path, COLUMNS="120")
+            assert done.returncode == 0, done.stderr
+            printed.write_text(done.stdout, encoding="utf-8")
+    return path, printed.read_text(encoding="utf-8")

@@ -11,16 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from smi import PROJECT, command, environment, recompute, rows, smi, smi_each
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The lake and what was printed."""
-    path = tmp_path_factory.mktemp("demo") / "lake"
-    done = smi("demo", "--lake", path, COLUMNS="120")
-    assert done.returncode == 0, done.stderr
-    return path, done.stdout
+from smi import PROJECT, command, environment, recompute, rows, smi_each
 
 
 @pytest.fixture(scope="module")
