@@ -161,6 +161,7 @@ def test_every_command_explains_itself():
         "status",
         "sandbox",
         "report",
+        "explain",
         "export",
         "doctor",
         "dev",

@@ -18,6 +18,7 @@ from smi_pipeline.report import typeface
 from smi_pipeline.report.explanation import explain
 from smi_pipeline.report.explanation_page import page, write_explanation
 from smi_pipeline.report.explanation_text import Words, explanation_text
+from smi_pipeline.report.files import EditionError
 from smi_pipeline.settings import settings
 
 MAY = Month.parse("2025-05")
@@ -378,9 +379,7 @@ def test_an_unobserved_platform_gives_its_weight_to_the_others(read, collected, 
             score=pl.when(off & (pl.col("city_id") == NINGBO)).then(None).otherwise("score")
         ),
         contribution=given.contribution.filter(~off),
-        coverage=given.coverage.with_columns(
-            collection_id=pl.when(off & (not collected)).then(None).otherwise("collection_id")
-        ),
+        collections=given.collections.filter(~off | pl.lit(value=collected)),
     )
     text = told(silent)
     assert f"{said}平台权重15.1%转给该城市的其他平台。" in text
@@ -452,6 +451,12 @@ def test_a_city_of_which_all_is_known_has_no_gap(read):
 
 
 # The command and the page
+
+
+def test_a_page_that_cannot_be_written_is_a_clear_error(read, tmp_path, light_font):
+    (tmp_path / "explained").write_text("in the way")
+    with pytest.raises(EditionError, match="cannot be written there"):
+        write_explanation(explain(read(LESHAN)), tmp_path / "explained" / "2025-05")
 
 
 def test_the_command_says_it_in_both_languages_and_leaves_the_edition_alone(demo, tmp_path):
@@ -552,6 +557,8 @@ def test_the_page_has_the_reports_manners(read, city, language):
     assert f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" in policy
     assert policy.startswith("default-src 'none'")
     assert 'class="synthetic"' in text
+    if city != LESHAN:
+        assert ("计数日期：2025年6月10日" if language == "zh" else "Counted on 10 June 2025") in text
     assert ("合成数据" if language == "zh" else "synthetic data") in re.search(r"<title>(.*?)</title>", text)[1]
 
 

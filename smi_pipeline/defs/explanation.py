@@ -21,7 +21,7 @@ _MONTHS: Final = {
     "platform_weight": "index.platform_weight",
     "rank_interval": "index.rank_interval",
     "experts": "index.expert_agreement",
-    "coverage": "marts.coverage",
+    "collections": "staging.stg_collections",
 }
 _CITIES: Final = {
     "accounts": "index.account",

@@ -213,6 +213,7 @@ class Explanation:
     quantitative_only: bool
     method: Mapping[str, Any]
     counted_to: date | None
+    """The day the newest of its figures were taken; null where none were."""
     city: City
     standing: Standing
     score: Amount | None

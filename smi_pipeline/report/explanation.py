@@ -97,8 +97,8 @@ class ExplanationInput:
     """index.expert_city."""
     experts: pl.DataFrame
     """index.expert_agreement."""
-    coverage: pl.DataFrame
-    """marts.coverage: which platforms were collected."""
+    collections: pl.DataFrame
+    """staging.stg_collections: the platforms that were collected."""
     account_metrics: pl.DataFrame
     """metrics.account_month."""
     city_metrics: pl.DataFrame
@@ -151,9 +151,7 @@ class _Explainer:
         self._id = given.city.city_id
         self._names = {row["city_id"]: city_of(row) for row in given.cities.iter_rows(named=True)}
         self._row = self._rows(given.composite)[0]
-        self._collected = {
-            row["platform"]: row["collection_id"] is not None for row in given.coverage.iter_rows(named=True)
-        }
+        self._collected = set(given.collections["platform"])
         accounts = self._rows(given.accounts)
         self._has_account = {row["platform"] for row in accounts if row["in_index"]}
         self._handles = {(row["platform"], row["account_id"]): row["handle"] for row in accounts}
@@ -248,7 +246,7 @@ class _Explainer:
         if platform not in self._has_account:
             state = "no_account"
         elif score is None:
-            state = "not_observed" if self._collected.get(platform, False) else "not_collected"
+            state = "not_observed" if platform in self._collected else "not_collected"
         contributes = self._shown.get(platform)
         if contributes is None and eligible and state == "no_account":
             contributes = Amount(0.0, 0.0)
@@ -419,7 +417,7 @@ class _Explainer:
         states: tuple[IndicatorState, ...] = ("suspended", "not_observed", "carried")
         return Gaps(
             no_account=tuple(part.platform for part in platforms if part.state == "no_account"),
-            not_collected=tuple(part.platform for part in platforms if not self._collected.get(part.platform, False)),
+            not_collected=tuple(part.platform for part in platforms if part.platform not in self._collected),
             accounts=tuple(sorted(accounts, key=lambda gap: (PLATFORMS.index(gap.platform), gap.handle))),
             indicators=tuple(
                 IndicatorGaps(part.platform, state, names)
