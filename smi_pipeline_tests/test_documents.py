@@ -9,7 +9,8 @@ from typer.main import get_command
 
 from smi_pipeline.cli import app
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.registry.load import read_registry
+from smi_pipeline.registry.inputs import EditionRule
+from smi_pipeline.registry.load import parse_editions, read_registry
 from smi_pipeline.registry.models import PLATFORMS, Account, City
 from smi_pipeline.sandbox.plan import (
     ACTIONS,
@@ -60,7 +61,7 @@ def test_every_command_is_in_the_documents():
 
 
 def test_every_column_of_a_registry_is_explained():
-    for column in {*City.model_fields, *Account.model_fields}:
+    for column in {*City.model_fields, *Account.model_fields, *EditionRule.model_fields}:
         assert column in text("docs/registry.md"), column
 
 
@@ -68,6 +69,14 @@ def test_the_registry_template_is_one():
     registry = read_registry(PROJECT / "docs" / "registry_template")
     assert registry.cities
     assert {account.platform for account in registry.accounts} < set(PLATFORMS)
+
+
+def test_the_template_withholds_no_ranks_and_the_documents_example_is_a_file_that_is_accepted():
+    """Whoever copies the template unread must not publish a month without ranks."""
+    assert {rule.ranks for rule in parse_editions(text("docs/registry_template/editions.csv"))} == {"shown"}
+    example = re.search(r"^    (month,ranks.*)\n    (.*)\n", text("docs/registry.md"), re.MULTILINE)
+    [rule] = parse_editions("\n".join(example.groups()))
+    assert (rule.month, rule.ranks) == ("2025-10", "withheld")
 
 
 def test_every_platform_has_its_page_of_sources():

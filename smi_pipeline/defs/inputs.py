@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from smi_pipeline.index.versions import Versions, bundled_months
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
     InputFile,
+    Kind,
     StoredInputs,
     accounts_frame,
     cities_frame,
@@ -24,10 +26,11 @@ from smi_pipeline.lake.inputs import (
     weight_inputs_frame,
 )
 from smi_pipeline.months import Month
-from smi_pipeline.registry.inputs import ExpertScore, Vintage
+from smi_pipeline.registry.inputs import EditionRule, ExpertScore, Vintage
 from smi_pipeline.registry.load import (
     ACCOUNTS,
     CITIES,
+    EDITIONS,
     WEIGHT_INPUTS,
     Registry,
     RegistryError,
@@ -36,8 +39,16 @@ from smi_pipeline.registry.load import (
     parse_rows,
     parse_weight_inputs,
     read_file,
+    read_folder,
 )
 from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    CITIES: "cities",
+    ACCOUNTS: "accounts",
+    WEIGHT_INPUTS: "platform_inputs",
+    EDITIONS: "editions",
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,10 @@ class Inputs:
             raise RegistryError([f"{WEIGHT_INPUTS}: not found in the registry folder; the platform weights need it"])
         return weight_inputs_frame(parse_weight_inputs(file.text, file.name))
 
+    def edition(self, month: Month) -> EditionRule | None:
+        """How the month is published, or null where no rule was ever given: then with its ranks."""
+        return edition_rule(self.stored, month)
+
     def experts(self, month: Month) -> pl.DataFrame | None:
         """The expert scores of a month, one row a score, or null when there are none yet."""
         file = self.stored.find("expert_scores", month.first)
@@ -83,6 +98,13 @@ class Inputs:
     def experts_vintage(self, month: Month) -> Vintage | None:
         """Which of the month's files of expert scores that is, or null when there are none yet."""
         return self.stored.vintage("expert_scores", month.first)
+
+
+def edition_rule(stored: StoredInputs, month: Month) -> EditionRule | None:
+    """How a month is published by the inputs a lake has, or null where none of them names it."""
+    file = stored.find("editions")
+    rules = [] if file is None else parse_rows(file.text, file.name, EditionRule)
+    return next((rule for rule in rules if rule.month == month.key), None)
 
 
 def current_inputs(lake: Lake, settings: Settings) -> Inputs:
@@ -127,14 +149,7 @@ def _registry_files(lake: Lake, settings: Settings) -> list[InputFile]:
     if settings.registry is None and stored_inputs(lake).find("cities") is not None:
         return []
     folder = settings.registry or SCENARIO_REGISTRY
-    cities = InputFile("cities", CITIES, read_file(folder, CITIES))
-    accounts = InputFile("accounts", ACCOUNTS, read_file(folder, ACCOUNTS))
-    parse_registry(cities.text, accounts.text, str(folder))
-    if not (folder / WEIGHT_INPUTS).exists():
-        return [cities, accounts]
-    weights = InputFile("platform_inputs", WEIGHT_INPUTS, read_file(folder, WEIGHT_INPUTS))
-    parse_weight_inputs(weights.text, str(folder / WEIGHT_INPUTS))
-    return [cities, accounts, weights]
+    return [InputFile(_KINDS[name], name, text) for name, text in read_folder(folder).items()]
 
 
 def _check_expert_scores(

@@ -19,7 +19,7 @@ from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
-Kind = Literal["cities", "accounts", "platform_inputs", "method", "expert_scores"]
+Kind = Literal["cities", "accounts", "platform_inputs", "editions", "method", "expert_scores"]
 
 _CITIES = {
     "city_id": pl.String,

@@ -1,4 +1,4 @@
-"""What people hand in besides the registry: the inputs of the platform weights and the experts' scores."""
+"""What people hand in besides the registry: weight inputs, experts' scores, how a month is published."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from smi_pipeline.registry.models import Identifier, Platform, Text
 
+MonthKey = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+
 
 class WeightInput(BaseModel):
     """One published figure behind a platform's weight. It holds from `month` until a later row replaces it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    month: Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+    month: MonthKey
     platform: Platform
     factor: Literal["users", "activity", "relevance"]
     value: float = Field(gt=0, allow_inf_nan=False)
@@ -37,6 +39,20 @@ class ExpertScore(BaseModel):
     city_id: Identifier
     criterion: Text
     score: float = Field(allow_inf_nan=False)
+
+
+class EditionRule(BaseModel):
+    """Whether one month is published with its ranks. A month without such a row is.
+
+    Withheld ranks need a reason in both languages, which `parse_editions` asks for: the edition prints it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    month: MonthKey
+    ranks: Literal["shown", "withheld"]
+    reason_zh: Annotated[str, StringConstraints(max_length=200)] = ""
+    reason_en: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class Vintage(NamedTuple):

@@ -10,18 +10,19 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from smi_pipeline.registry.inputs import ExpertScore, WeightInput
+from smi_pipeline.registry.inputs import EditionRule, ExpertScore, WeightInput
 from smi_pipeline.registry.models import Account, City
 
 Row = TypeVar("Row", bound=BaseModel)
 Look = Callable[[int, Mapping[str, str]], Iterable[tuple[str, str]]]
 """Looks at a line's cells as they are written, wrong ones too; gives (column, what is wrong) of each mistake."""
-CITIES, ACCOUNTS, WEIGHT_INPUTS = "cities.csv", "accounts.csv", "platform_inputs.csv"
+CITIES, ACCOUNTS, WEIGHT_INPUTS, EDITIONS = "cities.csv", "accounts.csv", "platform_inputs.csv", "editions.csv"
 
 
 class RegistryError(Exception):
@@ -57,9 +58,33 @@ def read_file(folder: Path, name: str) -> str:
         raise RegistryError([f"{path}: not UTF-8 (byte {error.start}); save it as CSV UTF-8"]) from None
 
 
+def read_folder(folder: Path) -> dict[str, str]:
+    """The text of each file of a registry folder, by its name; of the optional ones those that are there.
+
+    Raises:
+        RegistryError: every mistake of all of them.
+    """
+    texts = {name: read_file(folder, name) for name in (CITIES, ACCOUNTS)}
+    checks: list[Callable[[], object]] = [partial(parse_registry, texts[CITIES], texts[ACCOUNTS], str(folder))]
+    for name, parse in ((WEIGHT_INPUTS, parse_weight_inputs), (EDITIONS, parse_editions)):
+        if (folder / name).exists():
+            texts[name] = read_file(folder, name)
+            checks.append(partial(parse, texts[name], str(folder / name)))
+    problems: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except RegistryError as error:
+            problems += error.problems
+    if problems:
+        raise RegistryError(problems)
+    return texts
+
+
 def read_registry(folder: Path) -> Registry:
-    """The registry in a folder."""
-    return parse_registry(read_file(folder, CITIES), read_file(folder, ACCOUNTS), str(folder))
+    """The registry in a folder; its other files are checked along with it."""
+    texts = read_folder(folder)
+    return parse_registry(texts[CITIES], texts[ACCOUNTS], str(folder))
 
 
 def parse_registry(cities_text: str, accounts_text: str, where: str = "registry") -> Registry:
@@ -97,6 +122,31 @@ def parse_weight_inputs(text: str, where: str = WEIGHT_INPUTS) -> list[WeightInp
     if problems:
         raise RegistryError(problems)
     return [row for _, row in rows]
+
+
+def parse_editions(text: str, where: str = EDITIONS) -> list[EditionRule]:
+    """How months are published, in the file's order.
+
+    Raises:
+        RegistryError: naming every bad cell: a month that stands there twice, ranks withheld without a reason.
+    """
+    seen: dict[str, int] = {}
+
+    def look(line: int, cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        month = cells.get("month", "")
+        first = seen.setdefault(month, line)
+        if first != line and month:
+            yield "month", f"{month} stands on line {first} already"
+        if cells.get("ranks") == "withheld":
+            for column in ("reason_zh", "reason_en"):
+                if not cells.get(column):
+                    yield column, "expected why the ranks are withheld, the edition prints it; got nothing"
+
+    problems: list[str] = []
+    rows = [row for _, row in _rows(text, where, EditionRule, problems, look)]
+    if problems:
+        raise RegistryError(problems)
+    return rows
 
 
 def parse_expert_scores(

@@ -4,9 +4,11 @@ import pytest
 
 from smi_pipeline.registry.load import (
     RegistryError,
+    parse_editions,
     parse_expert_scores,
     parse_registry,
     parse_weight_inputs,
+    read_folder,
     read_registry,
 )
 from smi_pipeline.registry.template import from_dataset
@@ -171,3 +173,63 @@ def test_a_rater_may_score_several_criteria_and_cities_but_each_once():
 def test_a_file_of_scores_without_a_column_is_refused_by_its_name():
     [found] = mistakes("rater,city,criterion,score\nR,320100,a,1\n")
     assert found == "2025-05.csv line 1: column city_id is missing; found rater, city, criterion, score"
+
+
+EDITION = "month,ranks,reason_zh,reason_en\n"
+
+
+def test_how_months_are_published_is_read_as_written():
+    shown, withheld = parse_editions(EDITION + "2025-09,shown,,\n2025-10,withheld, 数据核对中 ,under review\n")
+    assert (shown.month, shown.ranks, shown.reason_en) == ("2025-09", "shown", "")
+    assert (withheld.ranks, withheld.reason_zh, withheld.reason_en) == ("withheld", "数据核对中", "under review")
+
+
+def test_reasons_are_not_needed_where_all_ranks_are_shown():
+    [rule] = parse_editions("month,ranks\n2025-10,shown\n")
+    assert rule.ranks == "shown"
+
+
+def test_every_mistake_about_an_edition_is_named_with_line_and_column_at_once():
+    """Ranks withheld without a word why would leave the page without its sentence, in the language that lacks it."""
+    with pytest.raises(RegistryError) as refused:
+        parse_editions(
+            EDITION
+            + "2025-10,withheld,数据核对中,\n2025-13,shown,,\n2025-11,hidden,,\n2025-10,shown,,\n,withheld,x,y\n",
+            "reg/editions.csv",
+        )
+    found = refused.value.problems
+    assert found[0] == (
+        "reg/editions.csv line 2, column reason_en: expected why the ranks are withheld, the edition prints it; got nothing"
+    )
+    assert found[1].startswith("reg/editions.csv line 3, column month: ")
+    assert "'2025-13'" in found[1]
+    assert found[2] == "reg/editions.csv line 4, column ranks: Input should be 'shown' or 'withheld'; got 'hidden'"
+    assert found[3] == "reg/editions.csv line 5, column month: 2025-10 stands on line 2 already"
+    assert found[4].startswith("reg/editions.csv line 6, column month: Field required")
+    assert len(found) == 5
+
+
+def test_a_misspelt_column_of_the_editions_is_named():
+    with pytest.raises(RegistryError, match="line 1: unknown column reason; expected month, ranks, reason_zh"):
+        parse_editions("month,ranks,reason\n2025-10,shown,x\n")
+
+
+def folder(tmp_path, **texts):
+    for name, text in ({"cities": CITIES, "accounts": ACCOUNTS} | texts).items():
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_mistakes_of_all_files_of_a_folder_are_told_together(tmp_path):
+    wrong = folder(
+        tmp_path, accounts=ACCOUNTS + "1,x,a,,,,,\n", platform_inputs="month\n", editions=EDITION + "2025-10,secret,,\n"
+    )
+    with pytest.raises(RegistryError) as refused:
+        read_folder(wrong)
+    files = [problem.removeprefix(f"{wrong}/").split(" ")[0] for problem in refused.value.problems]
+    assert files == ["accounts.csv", "platform_inputs.csv", "editions.csv"]
+
+
+def test_a_folder_is_read_without_the_files_it_need_not_have(tmp_path):
+    assert list(read_folder(folder(tmp_path))) == ["cities.csv", "accounts.csv"]
+    assert list(read_folder(folder(tmp_path, editions=EDITION))) == ["cities.csv", "accounts.csv", "editions.csv"]
