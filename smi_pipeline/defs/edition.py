@@ -83,6 +83,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         status=frames["composite"]["status"][0],
         method=inputs.method_of(month),
         cities_before=monitored_cities(inputs.cities, month.previous),
+        edition=inputs.edition(month),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

@@ -23,11 +23,15 @@ _LEADERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class _Edition:
-    """One edition as its own report.json tells it: `top` are the names of the first three in both languages."""
+    """One edition as its own report.json tells it: `top` are the names of the first three in both languages.
+
+    Of an edition without ranks there are no first three; its finding names the leading cities.
+    """
 
     month: str
     status: str
     synthetic: bool
+    withheld: bool
     finding: dict[Language, str]
     top: list[tuple[str, str]]
 
@@ -55,6 +59,7 @@ def _edition(folder: Path) -> _Edition | None:
         month=month.key,
         status=told["status"],
         synthetic=told["synthetic"],
+        withheld=told.get("withheld") is not None,  # editions from before there was such a thing have no key
         finding={language: told["sentences"][language]["finding"] for language in LANGUAGES},
         top=[(entry["city"]["name_zh"], entry["city"]["name_en"]) for entry in ranked[:_LEADERS]],
     )

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from smi_pipeline.registry.models import Platform
 from smi_pipeline.report import typeface
-from smi_pipeline.report.content import TOP, Entry, Ranking, ReportContext
+from smi_pipeline.report.content import TOP, City, Entry, Ranking, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.palette import LIGHT
@@ -36,6 +36,7 @@ _WITHIN: Final = WIDTH - 2 * _MARGIN
 _TITLE_SIZE: Final[Mapping[Language, int]] = {"zh": 50, "en": 42}
 _SUBTITLE_SIZE: Final = 28
 _NAME_SIZE: Final = 34
+_LISTED_WIDTH: Final = 460
 _OTHER_SIZE: Final = 20
 _CHANGE_SIZE: Final = 27
 _CHANGE_RIGHT: Final = 1010
@@ -72,6 +73,17 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
+class _Listed:
+    """One city of a card without ranks: its two names side by side, on the lines of the others."""
+
+    top: int
+    name: str
+    name_size: int
+    other: str
+    other_size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One card as SVG: `svg` carries its glyphs, `bare` is for whoever has the font."""
 
@@ -93,17 +105,20 @@ def cards(context: ReportContext, language: Language) -> dict[str, Card]:
 
 
 def _blanks(context: ReportContext, index_name: str, language: Language) -> dict[str, Any]:
-    ranking = _ranking(context, index_name)
+    ranking, listed = _ranking(context, index_name), _leading(context, index_name)
     text, formats = catalogue(language), Formats(language)
     part = "_quantitative" if index_name == COMPOSITE and context.quantitative_only else ""
     title, size = _shrunk(text(f"card_title_{index_name}{part}"), _TITLE_SIZE[language], _WITHIN, weight=700)
     subtitle = _subtitle(context, ranking, language)
+    withheld = "" if context.withheld is None else text("card_withheld", reason=context.withheld.reason[language])
     synthetic = text("card_synthetic") if context.synthetic else ""
     chosen = marked(ranking)
     return {
         "title": title,
         "subtitle": subtitle,
         "lines": [_line(entry, place, language, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])],
+        "listed": [_listed(city, place, language) for place, city in enumerate(listed[:TOP])],
+        "withheld": _fitted(withheld, _OTHER_SIZE, _WITHIN) if listed else "",
         # A ranking that was not computed is said to be so: an empty card would look like one that failed.
         "nothing": _nothing(context, index_name, text),
         "heads": [text(f"card_{name}") for name in ("rank", "city", "score")],
@@ -113,7 +128,7 @@ def _blanks(context: ReportContext, index_name: str, language: Language) -> dict
         "synthetic": synthetic,
         "tag_width": round(typeface.width(synthetic, 20, weight=700)) + 32,
         "marks": _MARKS,
-        "description": _description(ranking, subtitle, synthetic, language),
+        "description": _description(context, ranking, subtitle, synthetic, language),
         "language": "zh-CN" if language == "zh" else "en",
         "colour": LIGHT,
         "family": FAMILY,
@@ -131,6 +146,11 @@ def _ranking(context: ReportContext, index_name: str) -> Ranking:
     return found[0] if found else Ranking(index_name, compared=False, entries=())
 
 
+def _leading(context: ReportContext, index_name: str) -> tuple[City, ...]:
+    """Whom the card of an edition without ranks lists; nobody where there are ranks."""
+    return () if context.withheld is None else context.withheld.leading.get(index_name, ())
+
+
 def _nothing(context: ReportContext, index_name: str, text: Catalogue) -> str:
     """What stands in the place of the ten cities where no city has a rank."""
     if any(section.platform == index_name and not section.collected for section in context.sections):
@@ -144,7 +164,9 @@ def _subtitle(context: ReportContext, ranking: Ranking, language: Language) -> s
     status = text("card_provisional") if context.status == "provisional" else ""
     month = Formats(language).month(context.month)
     room = _WITHIN - typeface.width(text("card_subtitle", finding="", month=month, status=status), _SUBTITLE_SIZE)
-    findings = _findings(ranking, language)
+    listed = _leading(context, ranking.index_name)
+    counted = Formats(language).numeral(len(listed))
+    findings = [text("card_finding_withheld", count=counted)] if listed else _findings(ranking, language)
     fitting = next((said for said in findings if typeface.width(said, _SUBTITLE_SIZE) <= room), findings[-1])
     finding = _fitted(fitting, _SUBTITLE_SIZE, room)
     return text("card_subtitle", finding=finding, month=month, status=status)
@@ -164,6 +186,13 @@ def _findings(ranking: Ranking, language: Language) -> list[str]:
     if len(leaders) > 1:
         findings.append(text("card_finding_many", count=formats.numeral(len(leaders))))
     return findings
+
+
+def _listed(city: City, place: int, language: Language) -> _Listed:
+    own, other = (city.name_zh, city.name_en) if language == "zh" else (city.name_en, city.name_zh)
+    name, name_size = _shrunk(own, _NAME_SIZE, _LISTED_WIDTH, weight=700)
+    second, second_size = _shrunk(other if other != own else "", _OTHER_SIZE, _LISTED_WIDTH)
+    return _Listed(_FIRST_ROW + place * _ROW, name, name_size, second, second_size)
 
 
 def _line(entry: Entry, place: int, language: Language, *, chosen: str | None) -> _Line:
@@ -199,12 +228,15 @@ def _change(entry: Entry, language: Language) -> tuple[str, str]:
     return ("–", "same") if change.kind == "same" else ("", "none")
 
 
-def _description(ranking: Ranking, subtitle: str, synthetic: str, language: Language) -> str:
+def _description(context: ReportContext, ranking: Ranking, subtitle: str, synthetic: str, language: Language) -> str:
     """The card in words, for whoever does not see it."""
     text, formats = catalogue(language), Formats(language)
     said = [text("card_description", subtitle=subtitle)]
     if synthetic:
         said.insert(0, text("card_sentence", words=synthetic))
+    listed = [_city_name(city, language) for city in _leading(context, ranking.index_name)[:TOP]]
+    if listed:
+        said.append(text("card_cities", cities=formats.names(listed)))
     for entry in ranking.top[:TOP]:
         kind = "entered" if entry.change.entered else entry.change.kind
         change = text(f"change_{kind}", places=formats.places(abs(entry.change.places or 0)))
@@ -224,7 +256,10 @@ def _notes(
     context: ReportContext, index_name: str, ranking: Ranking, text: Catalogue, formats: Formats
 ) -> tuple[str, str]:
     said = [text("card_window", days=formats.days(context.month), cities=formats.count(len(context.cities)))]
-    if len(ranking.top) > TOP:
+    listed = _leading(context, index_name)
+    if len(listed) > TOP:
+        said.append(text("card_cities_more", count=formats.count(len(listed))))
+    elif len(ranking.top) > TOP:
         # More than ten have a rank up to ten only where the last of these ranks is shared.
         ordinal = formats.ordinal(ranking.top[-1].rank or TOP)
         said.append(text("card_tied", ordinal=ordinal, count=formats.count(len(ranking.top))))
@@ -242,7 +277,11 @@ def _notes(
 
 
 def _name(entry: Entry, language: Language) -> str:
-    return entry.city.name_zh if language == "zh" else entry.city.name_en
+    return _city_name(entry.city, language)
+
+
+def _city_name(city: City, language: Language) -> str:
+    return city.name_zh if language == "zh" else city.name_en
 
 
 def _shrunk(text: str, size: int, width: float, *, weight: int = 400) -> tuple[str, int]:

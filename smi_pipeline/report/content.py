@@ -147,10 +147,13 @@ class Post:
 
 @dataclass(frozen=True)
 class Hashtag:
-    """A hashtag, without `#`, over all posts of a platform: reach as marts.hashtags defines it."""
+    """A hashtag, without `#`, over all posts of a platform: reach as marts.hashtags defines it.
+
+    Figures are null, number of posts included, where an edition withholds them.
+    """
 
     hashtag: str
-    posts: int
+    posts: int | None
     interactions: int | None
     reach: int | None
 
@@ -295,6 +298,17 @@ class Collection:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """Why the edition has no ranks, and whom it lists instead.
+
+    `leading` are the cities with a rank up to ten, by index, in an order drawn by lot: it says nothing about them.
+    """
+
+    reason: Mapping[Language, str]
+    leading: Mapping[str, tuple[City, ...]]
+
+
+@dataclass(frozen=True)
 class Sentences:
     """The claims of the edition in one language. Each was tested on the values above before it was worded."""
 
@@ -343,6 +357,8 @@ class ReportContext:
     snapshot: int
     rankings: tuple[Mapping[str, Any], ...]
     """marts.rankings, all rows and columns, with the cities' names, in the order of the CSV."""
+    withheld: Withheld | None
+    """Null in an edition with ranks. In one without, no value here tells an order of the cities."""
     sentences: Mapping[Language, Sentences]
 
     @property

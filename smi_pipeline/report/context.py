@@ -23,6 +23,7 @@ from smi_pipeline.report.rankings import (
 )
 from smi_pipeline.report.sentences import Speaker
 from smi_pipeline.report.weights import weights
+from smi_pipeline.report.withheld import withhold
 
 
 def report(given: ReportInput) -> ReportContext:
@@ -75,8 +76,11 @@ def report(given: ReportInput) -> ReportContext:
         code_version=given.code_version,
         snapshot=given.snapshot,
         rankings=tuple(table(given.rankings).to_dicts()),
+        withheld=None,
         sentences={},
     )
+    if given.edition is not None and given.edition.ranks == "withheld":
+        context = withhold(context, given.edition)
     titles = {"zh": given.title_zh, "en": given.title_en}
     return replace(
         context,

@@ -14,6 +14,7 @@ import polars as pl
 
 from smi_pipeline.index.method import Method
 from smi_pipeline.months import Month
+from smi_pipeline.registry.inputs import EditionRule
 
 Status = Literal["provisional", "final"]
 
@@ -114,6 +115,8 @@ class ReportInput:
     """The lake's snapshot that holds every input of this edition."""
     synthetic: bool
     """Whether the posts are made up: then every page says so, first of all."""
+    edition: EditionRule | None = None
+    """Whether the edition shows ranks; null where no rule names the month: it does."""
     title_zh: str | None = None
     """Title of the Chinese page where the ranked entities are not Chinese cities; null takes the index's own."""
     title_en: str | None = None

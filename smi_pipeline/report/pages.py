@@ -90,6 +90,7 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
                 for section in context.sections
             },
             parts=_PARTS,
+            leading={} if context.withheld is None else context.withheld.leading,
             gaps=gap_sentences(context, language),
             flags=flags_by_name(context, language),
             posts_shown=POSTS_SHOWN,

@@ -53,14 +53,14 @@ def with_every_city(given: Ranking, cities: Sequence[City]) -> Ranking:
     """The ranking with a line, unranked, for each monitored city it lacks: nobody monitored goes unmentioned."""
     named = {entry.city.city_id for entry in given.entries}
     absent = tuple(
-        Entry(city, None, tied=False, score=None, previous_rank=None, change=_NOTHING_SAID, flags=())
+        Entry(city, None, tied=False, score=None, previous_rank=None, change=NOTHING_SAID, flags=())
         for city in cities
         if city.city_id not in named
     )
     return Ranking(given.index_name, given.compared, given.entries + absent)
 
 
-_NOTHING_SAID: Final = Change("not_computed", None, entered=False)
+NOTHING_SAID: Final = Change("not_computed", None, entered=False)
 
 
 def change(row: Row, *, compared: bool) -> Change:
@@ -72,11 +72,11 @@ def change(row: Row, *, compared: bool) -> Change:
     """
     rank, previous, places = row["rank"], row["previous_rank"], row["rank_change"]
     if rank is None or not compared:
-        return _NOTHING_SAID
+        return NOTHING_SAID
     if previous is None:
         return Change("new", None, entered=rank <= TOP)
     if places is None:
-        return _NOTHING_SAID
+        return NOTHING_SAID
     entered = rank <= TOP < previous
     return Change("same" if places == 0 else "up" if places > 0 else "down", places, entered)
 

@@ -22,7 +22,7 @@ from smi_pipeline.report.content import (
     Weight,
 )
 from smi_pipeline.report.formats import Formats, Language
-from smi_pipeline.report.rankings import climb, highlighted
+from smi_pipeline.report.rankings import COMPOSITE, climb, highlighted
 from smi_pipeline.report.wording import Catalogue, catalogue
 
 SURGE: Final = 10  # places: from here on a climb into the top ten is called a marked one
@@ -51,7 +51,16 @@ class Speaker:
         )
 
     def finding(self) -> str:
-        """The edition in one sentence: who leads, and who came into the top ten."""
+        """The edition in one sentence: who leads, and who came into the top ten; or whom it lists, and why so."""
+        withheld = self._context.withheld
+        if withheld is not None and withheld.leading[COMPOSITE]:
+            return self._text(
+                "finding_withheld",
+                index=self._index(),
+                count=self._format.numeral(len(withheld.leading[COMPOSITE])),
+                cities=self._names(withheld.leading[COMPOSITE]),
+                reason=withheld.reason[self._format.language],
+            )
         ranking = self._context.composite
         leaders = [entry for entry in ranking.entries if entry.rank == 1]
         if not leaders:
