@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
+from smi_pipeline.defs.inputs import edition_rule
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.derived import has_month
+from smi_pipeline.lake.inputs import stored_inputs
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
+from smi_pipeline.report.rankings import COMPOSITE
+from smi_pipeline.report.withheld import drawn
 
 TOP = 10
 _STATE = {"finished": "", "running": " (broken off)", "deferred": " (deferred)", "failed": " (failed)"}
@@ -36,8 +42,10 @@ def status_table(lake: Lake) -> Table:
     return table
 
 
-def top_table(lake: Lake, month: Month) -> Table:
+def top_table(lake: Lake, month: Month) -> RenderableType:
     """The composite's first ten of a month with their change against the month before.
+
+    Where the edition withholds the ranks, so does the table: the ten in the edition's random order, and why so.
 
     Raises:
         LakeError: the month is not ranked.
@@ -46,18 +54,27 @@ def top_table(lake: Lake, month: Month) -> Table:
         if not has_month(cursor, "index.composite", month.first):
             raise LakeError(f"{month} is not scored in {lake.path}; run `smi run {month}`")
         rows = cursor.execute(
-            "select c.rank, city.name_zh, city.name_en, c.score, c.rank_change, c.status from index.composite as c"
+            "select city_id, if(name_zh = name_en, name_en, name_zh || ' ' || name_en), c.rank, c.score, c.rank_change,"
+            " c.status, c.method_version from index.composite as c"
             " join index.city as city using (month, city_id) where c.month = $1 and c.rank <= $2"
             " order by c.rank, c.city_id",
             [month.first, TOP],
         ).fetchall()
-    status = rows[0][5] if rows else "nothing ranked"
+    status, version = rows[0][-2:] if rows else ("nothing ranked", "")
+    rule = edition_rule(stored_inputs(lake), month)
+    if rule is not None and rule.ranks == "withheld":
+        names = {city_id: name for city_id, name, *_ in rows}
+        table = Table("city")
+        for city_id in drawn(names, month=month, version=version, index_name=COMPOSITE):
+            table.add_row(names[city_id])
+        # Beside the table, which is narrow: a title or caption of it would be broken to its width.
+        title = Text(f"Composite {month} ({status}): the leading cities in random order", style="table.title")
+        return Group(title, table, Text(f"Ranks and scores are withheld: {rule.reason_en}"))
     table = Table(
         "rank", "city", "score", "change", title=f"Composite ranking {month} ({status})", title_justify="left"
     )
-    for rank, name_zh, name_en, score, change, _ in rows:
-        city = name_en if name_zh == name_en else f"{name_zh} {name_en}"
-        table.add_row(str(rank), city, f"{score:.2f}", _change(change))
+    for _, name, rank, score, change, *_ in rows:
+        table.add_row(str(rank), name, f"{score:.2f}", _change(change))
     return table
 
 
