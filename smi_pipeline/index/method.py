@@ -233,7 +233,7 @@ class ExpertRule(_Reasoned):
     alpha_release: Share
     alpha_good: Share
     rerate_above_sd: float = Field(gt=0)
-    severity_correction: bool
+    severity_correction: Literal[False]
     severity_overlap: int = Field(ge=1)
     carry_months: int = Field(ge=0)
     criteria: dict[str, Annotated[float, Field(gt=0)]]

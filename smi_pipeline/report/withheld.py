@@ -53,6 +53,7 @@ def withhold(context: ReportContext, rule: EditionRule) -> ReportContext:
             leading=leading,
         ),
         composite=_bare(context.composite),
+        intervals={},
         quantitative={},
         qualitative={},
         composition=(),

@@ -150,6 +150,11 @@ def test_a_method_cannot_be_changed_once_read(m1):
         ('tiktok = "2025-03"', 'tiktok = "March"', "platforms_from: a month is written YYYY-MM"),
         ('"2/3"', '"two thirds"', "missing.ranked_from: expected a number or a fraction like 2/3"),
         ('"2/3"', '"1/0"', "missing.ranked_from: expected a number or a fraction like 2/3"),
+        (
+            "severity_correction = false",
+            "severity_correction = true",
+            "experts.severity_correction: Input should be False",
+        ),
         ("rerate_above_sd = 2.5", "rerate_above_sd = 0", "experts.rerate_above_sd: "),
         ("carry_months = 2", "carry_months = -1", "experts.carry_months: "),
         ('transform = "asinh100"', 'transform = "sqrt"', "indicators.follower_growth.transform: "),

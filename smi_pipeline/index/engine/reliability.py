@@ -62,8 +62,9 @@ def cronbach_alpha(values: ArrayLike, *, use: Use = "pairwise") -> float:
         use: as in `covariance`.
 
     Returns:
-        At most 1, and negative where they contradict each other. NaN for fewer than two indicators, where their sum
-        does not vary, and where a pair has no covariance: COINr counts that as 0, lowering alpha for what nobody saw.
+        1 for indicators that are one, negative where they contradict each other; with pairwise covariances it may pass
+        1. NaN for fewer than two indicators, where their sum does not vary, and where a pair has no covariance: COINr
+        counts that as 0, lowering alpha for what nobody saw.
 
     Source: Cronbach 1951; COINr `get_cronbach`.
     """
