@@ -453,6 +453,13 @@ def test_a_city_of_which_all_is_known_has_no_gap(read):
 # The command and the page
 
 
+def test_a_month_that_is_published_without_ranks_says_whom_this_is_for(read):
+    given = read("330200")
+    assert "不公布名次" not in told(given)
+    assert told(replace(given, withheld=True)).splitlines()[2] == "本期不公布名次与得分，以下内容供内部查阅。"
+    assert "not for publication" in told(replace(given, withheld=True), "en")
+
+
 def test_a_page_that_cannot_be_written_is_a_clear_error(read, tmp_path, light_font):
     (tmp_path / "explained").write_text("in the way")
     with pytest.raises(EditionError, match="cannot be written there"):

@@ -58,6 +58,7 @@ def explanation_input(lake: Lake, month: Month, settings: Settings, asked: str) 
         UnknownCityError: no city of the month, or more than one, is meant.
     """
     inputs = kept_inputs(lake, settings)
+    rule = inputs.edition(month)
     bound: dict[str, object] = {"month": month.first}
     with lake.read() as cursor:
         try:
@@ -78,6 +79,7 @@ def explanation_input(lake: Lake, month: Month, settings: Settings, asked: str) 
         zone=ZONE,
         method=inputs.method_of(month),
         synthetic=bool(synthetic and synthetic[0]),
+        withheld=rule is not None and rule.ranks == "withheld",
         city=city,
         cities=cities,
         **frames,

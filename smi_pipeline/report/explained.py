@@ -210,6 +210,7 @@ class Explanation:
     zone: str
     status: Status
     synthetic: bool
+    withheld: bool
     quantitative_only: bool
     method: Mapping[str, Any]
     counted_to: date | None

@@ -72,6 +72,8 @@ class ExplanationInput:
     zone: ZoneInfo
     method: Method
     synthetic: bool
+    withheld: bool
+    """Whether the month is published without ranks."""
     city: City
     cities: pl.DataFrame
     """index.city, all rows."""
@@ -170,6 +172,7 @@ class _Explainer:
             zone=given.zone.key,
             status=self._row["status"],
             synthetic=given.synthetic,
+            withheld=given.withheld,
             quantitative_only=given.composite["qualitative"].drop_nulls().is_empty(),
             method=given.method.model_dump(mode="json"),
             counted_to=counted.astimezone(given.zone).date() if counted is not None else None,  # type: ignore[union-attr]

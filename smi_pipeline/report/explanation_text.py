@@ -47,6 +47,8 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     lines = [words.title]
     if explanation.synthetic:
         lines.append(join([text("synthetic_label"), text("synthetic_text")]))
+    if explanation.withheld:
+        lines.append(text("explain_withheld"))
     for section in words.sections():
         lines += ["", f"## {section.heading}"]
         lines += [join(section.sentences)] if section.sentences else []
