@@ -2,11 +2,12 @@ import fcntl
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from smi import TRACED, environment, smi
+from smi import SAMPLE, TRACED, environment, smi, smi_each
 
 from smi_pipeline.lake.connection import Lake
 
@@ -72,14 +73,20 @@ def shared():
     return SHARED
 
 
+@contextmanager
+def _once(tmp_path_factory, name):
+    """A folder that all workers share, and while it is held none of them but this one."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield base / name
+
+
 @pytest.fixture(scope="session")
 def scenario(tmp_path_factory):
     """The bundled scenario as a directory, written once for all workers; tests only read it."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = base / "scenario"
-    with (base / "scenario.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _once(tmp_path_factory, "scenario") as folder:
         if not folder.exists():  # it takes its place once it is whole
             command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", folder]
             subprocess.run(command, check=True, env=environment(measured=True), cwd=PROJECT)
@@ -89,13 +96,25 @@ def scenario(tmp_path_factory):
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """The lake of `smi demo` and what it printed, made once for all workers; tests only read it."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    path, printed = base / "demo" / "lake", base / "demo" / "printed"
-    with (base / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _once(tmp_path_factory, "demo") as folder:
+        path, printed = folder / "lake", folder / "printed"
         if not printed.exists():  # it is there once the lake is whole
             done = smi("demo", "--lake", path, COLUMNS="120")
             assert done.returncode == 0, done.stderr
             printed.write_text(done.stdout, encoding="utf-8")
     return path, printed.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A lake with April and May 2025 of the sample and the followers March ended with, made once for all workers.
+
+    Tests only read it, or work on a copy.
+    """
+    with _once(tmp_path_factory, "whole") as folder:
+        path, done = folder / "lake", folder / "done"
+        if not done.exists():
+            sandbox = ("--sandbox", SAMPLE, "--lake", path)
+            smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)], measured=True)
+            done.touch()
+    return path

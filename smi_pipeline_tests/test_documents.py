@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from smi import PROJECT, SAMPLE, smi_each
+from smi import PROJECT
 from typer.main import get_command
 
 from smi_pipeline.cli import app
@@ -93,10 +93,8 @@ def test_every_link_between_documents_leads_somewhere():
 
 
 @pytest.fixture(scope="module")
-def columns(tmp_path_factory):
-    path = tmp_path_factory.mktemp("columns") / "lake"
-    smi_each([("--lake", path, "run", "2025-05", "--to", "index", "--sandbox", SAMPLE)])
-    with Lake.of(path).read() as cursor:
+def columns(whole):
+    with Lake.of(whole).read() as cursor:
         return cursor.execute(
             "select schema_name || '.' || table_name, column_name from duckdb_columns()"
             " where database_name = 'lake' and schema_name in ('metrics', 'index')"

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 
-import pytest
 from polars.testing import assert_frame_equal
 from smi import PROJECT, SAMPLE, command, environment, rows, smi, smi_each, until
 
@@ -23,15 +22,6 @@ INDEX = (
     "index.contribution",
     "index.platform_weight",
 )
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A lake with April and May 2025 of the sample and the followers March ended with; tests only read it."""
-    path = tmp_path_factory.mktemp("whole") / "lake"
-    sandbox = ("--sandbox", SAMPLE, "--lake", path)
-    smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)], measured=True)
-    return path
 
 
 def table(path, name):

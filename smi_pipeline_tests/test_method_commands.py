@@ -5,7 +5,7 @@ import tomllib
 
 import polars as pl
 import pytest
-from smi import SAMPLE, rows, smi, smi_each
+from smi import rows, smi
 
 from smi_pipeline.index.method import method_text
 from smi_pipeline.lake.connection import Lake
@@ -13,12 +13,10 @@ from smi_pipeline.lake.connection import Lake
 WIDE = {"COLUMNS": "220"}
 
 
-@pytest.fixture(scope="module")
-def lake_path(tmp_path_factory):
+@pytest.fixture
+def lake_path(whole):
     """April and May 2025 of the sample, scored; tests only read it."""
-    path = tmp_path_factory.mktemp("method") / "lake"
-    smi_each([("backfill", "2025-04", "2025-05", "--to", "index", "--sandbox", SAMPLE, "--lake", path)])
-    return path
+    return whole
 
 
 def written(folder, *replaced, name="mine"):

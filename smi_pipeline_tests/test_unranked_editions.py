@@ -22,7 +22,7 @@ WITHHELD = HEAD + "2025-04,withheld,部分数据仍在核对,some data are still
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, whole):
     """The registry and the lake of April, published without ranks, and May, published with them.
 
     March's followers give both months the same indicators, else their ranks would not compare.
@@ -30,8 +30,9 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unranked")
     shutil.copytree(SAMPLE / "registry", folder / "registry")
     (folder / "registry" / "editions.csv").write_text(WITHHELD, encoding="utf-8")
+    shutil.copytree(whole, folder / "lake")
     where = ("--sandbox", SAMPLE, "--lake", folder / "lake", "--registry", folder / "registry")
-    smi_each([("collect", "2025-03", *where), ("backfill", "2025-04", "2025-05", *where)])
+    smi_each([("report", month, *where[2:]) for month in ("2025-04", "2025-05")])
     return folder
 
 

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from smi import SAMPLE, rows, smi_each
+from smi import rows
 
 from smi_pipeline.defs.derive import derive_index, score_month
 from smi_pipeline.defs.edition import report_input
@@ -23,18 +23,10 @@ M2 = (
 )
 
 
-@pytest.fixture(scope="module")
-def derived(tmp_path_factory):
-    """April and May of the sample with their reports, under m1 alone; March's followers make both months whole."""
-    path = tmp_path_factory.mktemp("versions") / "lake"
-    sandbox = ("--sandbox", SAMPLE, "--lake", path)
-    smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)])
-    return path
-
-
 @pytest.fixture
-def kept(derived, tmp_path):
-    shutil.copytree(derived, tmp_path / "lake")
+def kept(whole, tmp_path):
+    """April and May of the sample with their reports, under m1 alone; March's followers make both months whole."""
+    shutil.copytree(whole, tmp_path / "lake")
     return Lake.of(tmp_path / "lake")
 
 
