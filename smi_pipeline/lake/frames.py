@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
+import msgspec
 import polars as pl
 
 # What a raw or derived column of the lake is in polars.
@@ -19,6 +20,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "timestamptz": pl.Datetime("us", "UTC"),
     "varchar[]": pl.List(pl.String),
 }
+_JSON = msgspec.json.Encoder()
 
 
 class Frame:
@@ -51,5 +53,13 @@ def frame_of(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
     for row in listed:
         if unknown := row.keys() - columns.keys():
             raise ValueError(f"fields {sorted(unknown)} are not columns of the table (it has {sorted(columns)})")
-    schema = {name: POLARS_TYPES[kind] for name, kind in columns.items()}
-    return pl.DataFrame({name: [row.get(name) for row in listed] for name in columns}, schema=schema, strict=True)
+    return pl.DataFrame([_column(name, POLARS_TYPES[kind], listed) for name, kind in columns.items()])
+
+
+def _column(name: str, kind: pl.DataType, rows: Iterable[Mapping[str, Any]]) -> pl.Series:
+    values = [row.get(name) for row in rows]
+    if not isinstance(kind, pl.List):
+        return pl.Series(name, values, dtype=kind, strict=True)
+    # By way of JSON: polars makes a series of each list, which takes longer than everything else a batch needs.
+    texts = [None if value is None else _JSON.encode(value).decode() for value in values]
+    return pl.Series(name, texts, dtype=pl.String).str.json_decode(kind)
