@@ -50,10 +50,11 @@ app.add_typer(registry_app, name="registry")
 app.add_typer(method_app, name="method")
 app.command()(explain)
 _NEXT = """next:
-  smi demo --serve                              the report and the archive in a browser
-  smi status --lake {lake}
-  smi export index.composite --month 2025-05 --lake {lake}
-  smi backfill 2024-05 2025-05 --sandbox        a whole year of the scenario
+  {smi} demo --serve                            the report and the archive in a browser
+  {smi} explain 2025-05 330200 --lang en --lake {lake}
+  {smi} status --lake {lake}
+  {smi} export index.composite --month 2025-05 --lake {lake}
+  {smi} backfill 2024-05 2025-05 --sandbox      a whole year of the scenario
   make dev                                      the Dagster UI on this lake"""
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
@@ -116,7 +117,8 @@ def demo(
         _snapshot(_launcher(), DEMO_SNAPSHOT, (), server)  # the followers that April begins with
         _backfill(_partition_range(first, last), "report", (), server, force=False)
     _print_top(last)
-    out.print(_NEXT.format(lake=settings().lake), markup=False, soft_wrap=True)
+    called = sys.argv[0] if Path(sys.argv[0]).name == "smi" else "smi"  # as the reader has it, to be copied
+    out.print(_NEXT.format(smi=called, lake=settings().lake), markup=False, soft_wrap=True)
     if serve:
         from smi_pipeline.serve import serve_reports, until_interrupted  # noqa: PLC0415
 
