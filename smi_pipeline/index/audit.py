@@ -34,7 +34,7 @@ INDICATOR_AUDIT: Final[Schema] = {
 GROUP_AUDIT: Final[Schema] = {
     "month": pl.Date,
     "platform": pl.String,
-    "group": pl.String,
+    "indicator_group": pl.String,
     "indicators": pl.Int64,
     "cities": pl.Int64,
     "alpha": pl.Float64,
@@ -121,7 +121,7 @@ def group_audit(scores: PlatformScores, method: Method) -> pl.DataFrame:
             rows.append(
                 {
                     "platform": platform,
-                    "group": group,
+                    "indicator_group": group,
                     "indicators": len(columns),
                     "cities": len(points),
                     "alpha": cronbach_alpha(points[:, columns]),

@@ -59,7 +59,7 @@ def test_two_indicators_that_are_one_have_an_alpha_of_one(crowd):
     pair = row(got.indicator_correlation, platform="x", indicator="posts", other="videos")
     assert pair["correlation"] == pytest.approx(1)
     assert (pair["same_group"], pair["cities"]) == (True, 20)
-    group = row(got.group_audit, platform="x", group="generate")
+    group = row(got.group_audit, platform="x", indicator_group="generate")
     # k / (k - 1) * (1 - sum of variances / variance of the sum), for y and c y with c = ln 201 / ln 101
     c = 5.303304908059076 / 4.61512051684126
     assert group["alpha"] == pytest.approx(2 * (1 - (1 + c * c) / (1 + c) ** 2))
@@ -67,7 +67,7 @@ def test_two_indicators_that_are_one_have_an_alpha_of_one(crowd):
 
 
 def test_a_group_of_one_indicator_has_no_alpha(crowd):
-    group = row(assess(crowd.edition(MAY), experts=None).group_audit, platform="youtube", group="generate")
+    group = row(assess(crowd.edition(MAY), experts=None).group_audit, platform="youtube", indicator_group="generate")
     assert (group["indicators"], group["alpha"], group["mean_correlation"], group["flags"]) == (1, None, None, [])
 
 
@@ -75,6 +75,6 @@ def test_what_pulls_apart_is_told(crowd):
     """Growth falls where followers rise."""
     for m in crowd.metrics:
         m["follower_growth"] = 10**6 // m["followers"]
-    group = row(assess(crowd.edition(MAY), experts=None).group_audit, platform="facebook", group="utilize")
+    group = row(assess(crowd.edition(MAY), experts=None).group_audit, platform="facebook", indicator_group="utilize")
     assert group["alpha"] < 0
     assert group["flags"] == ["low_alpha"]
