@@ -79,11 +79,6 @@ class Board:
     weights: FloatArray
 
     @property
-    def counted(self) -> FloatArray:
-        """(cities, indicators): the points that count, NaN for all others."""
-        return np.where(np.isnan(self.weights), np.nan, self.points)
-
-    @property
     def scores(self) -> FloatArray:
         """(cities,): the platform score, 0..100; NaN = not observed."""
         scored = ~np.isnan(self.weights)
@@ -150,22 +145,20 @@ def platform_scores(
     )
 
 
-def platform_nodes(
-    platform: str, method: Method, indicators: AbstractSet[str], *, root: str, prefix: str = ""
-) -> list[Node]:
-    """The nodes of a platform's part of the index: groups and those of `indicators` that apply, under `root`.
+def platform_tree(platform: Platform, method: Method, indicators: AbstractSet[str]) -> Tree:
+    """A platform's part of the index: the platform over groups over those of `indicators` that apply; at least one.
 
-    Codes are prefixed, so that several platforms fit into one tree. Groups without an indicator are left out.
+    Groups without an indicator are left out.
     """
     nodes = []
     for group, rule in method.groups.items():
         leaves = [
-            Node(prefix + name, prefix + group, of.weight)
+            Node(name, group, of.weight)
             for name, of in method.indicators.items()
             if of.group == group and name in indicators and platform in of.applies
         ]
-        nodes += [*leaves, Node(prefix + group, root, rule.weight)] if leaves else []
-    return nodes
+        nodes += [*leaves, Node(group, platform, rule.weight)] if leaves else []
+    return Tree.of([*nodes, Node(platform, None)])
 
 
 def _wide(panel: pl.DataFrame, metrics: pl.DataFrame, month: Month) -> pl.DataFrame:
@@ -180,11 +173,6 @@ class _Rules:
     platform: Platform
     method: Method
     indicators: tuple[Indicator, ...]
-
-    @property
-    def applied(self) -> dict[str, int]:
-        """The column of each indicator."""
-        return {name: column for column, name in enumerate(self.indicators)}
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -241,9 +229,8 @@ class _Rules:
         result = np.full(counted.shape, np.nan)
         if not np.isnan(counted).all():
             left = {name for name, out in zip(self.indicators, suspended, strict=True) if not out}
-            nodes = platform_nodes(self.platform, self.method, left, root=self.platform)
-            tree = Tree.of([*nodes, Node(self.platform, None)])
-            place = [self.applied[leaf] for leaf in tree.leaves]
+            tree = platform_tree(self.platform, self.method, left)
+            place = [self.indicators.index(leaf) for leaf in tree.leaves]
             result[:, place] = tree.shares(counted[:, place])
         return np.where(np.isnan(counted), np.nan, result)
 

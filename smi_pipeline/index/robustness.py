@@ -20,9 +20,8 @@ from smi_pipeline.index.engine import normalisation as scales
 from smi_pipeline.index.engine import sobol
 from smi_pipeline.index.engine.arrays import BoolArray, FloatArray, IntArray, ratio
 from smi_pipeline.index.engine.ranking import ranks
-from smi_pipeline.index.engine.tree import Node, Tree
 from smi_pipeline.index.engine.uncertainty import mean_rank_shift, noisy_weights, rank_spread, tiers
-from smi_pipeline.index.indicators import Board, PlatformScores, platform_nodes
+from smi_pipeline.index.indicators import Board, PlatformScores, platform_tree
 from smi_pipeline.index.method import (
     Aggregation,
     ManyAccounts,
@@ -200,11 +199,10 @@ class Model:
         left = {name for name, out in zip(board.indicators, board.suspended, strict=True) if not out}
         if not left:
             return np.full((len(draws.alternatives), len(board.cities)), np.nan)
-        nodes = [*platform_nodes(board.platform, self.method, left, root=board.platform), Node(board.platform, None)]
-        tree = Tree(tuple(nodes))
+        tree = platform_tree(board.platform, self.method, left)
         names = self.tree_names
-        varied = np.ones((len(draws.alternatives), len(nodes)))
-        for place, node in enumerate(nodes):
+        varied = np.ones((len(draws.alternatives), len(tree.nodes)))
+        for place, node in enumerate(tree.nodes):
             if node.parent is not None:
                 varied[:, place] = node.weight * draws.tree_weights[:, names.index(node.code)]
         table = table[:, [board.indicators.index(leaf) for leaf in tree.leaves]]

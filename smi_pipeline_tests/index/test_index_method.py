@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -14,8 +13,6 @@ from smi_pipeline.index.versions import parameters
 from smi_pipeline.metrics.account_month import SNAPSHOT_REACH
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
 def changed(old: str, new: str) -> str:
@@ -30,9 +27,8 @@ def test_the_bundled_method_says_what_it_is(m1):
     assert (m1.composite.quantitative, m1.composite.qualitative) == (0.8, 0.2)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the reference material ../shared is not here")
-def test_the_goalposts_are_the_frozen_table(m1):
-    frozen = json.loads((SHARED / "scenario" / "goalposts.json").read_text())
+def test_the_goalposts_are_the_frozen_table(m1, shared):
+    frozen = json.loads((shared / "scenario" / "goalposts.json").read_text())
     assert {p: {name: list(ends) for name, ends in m1.goalposts.of(p).items()} for p in PLATFORMS} == frozen
 
 
