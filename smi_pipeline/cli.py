@@ -353,7 +353,7 @@ def _show_expense(
         for month in months
         for due in (cut_of(month, cut, now) for cut in _cuts(server))
     ]
-    lake = Lake.of(settings().lake, settings().catalog, settings().data_path)
+    lake = Lake.configured(settings())
     err.print(expense_table(lake, settings(), cuts, platforms, force=force))
 
 

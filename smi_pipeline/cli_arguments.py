@@ -24,7 +24,7 @@ def existing_lake() -> Lake:
         LakeError: there is none; looking makes none.
     """
     now = settings()
-    lake = Lake.of(now.lake, now.catalog, now.data_path)
+    lake = Lake.configured(now)
     if not lake.exists():
         raise LakeError(f"there is no lake in {now.lake}; `make demo` makes one, --lake names another")
     return lake

@@ -27,7 +27,7 @@ def serve(settings: Settings, port: int) -> int:
     """
     refuse_taken(port)
     dagster_home(settings.lake)
-    Lake.of(settings.lake, settings.catalog, settings.data_path).snapshot()  # a lake that cannot be opened: say so now
+    Lake.configured(settings).snapshot()  # a lake that cannot be opened: say so now
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port)]
     process = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)  # noqa: S603
 

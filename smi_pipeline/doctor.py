@@ -14,7 +14,8 @@ import duckdb
 
 from smi_pipeline.collectors.collect import probe
 from smi_pipeline.collectors.records import CollectionError, MissingCredential
-from smi_pipeline.lake.connection import EXTENSIONS, Lake, LakeError, extension_path
+from smi_pipeline.lake.connection import Lake, LakeError, extension_path
+from smi_pipeline.lake.storage import Storage
 from smi_pipeline.registry.load import RegistryError, read_registry
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
@@ -36,7 +37,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Try everything a run needs, one finding each, as it is found out."""
     yield Finding("python", "ok", machine.python_version())
     yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in PACKAGES))
-    yield _extensions()
+    yield _extensions(settings)
     yield _lake(settings)
     yield _disk(settings)
     yield _registry(settings)
@@ -55,16 +56,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _extensions() -> Finding:
+def _extensions(settings: Settings) -> Finding:
     try:
-        paths = [extension_path(name) for name in EXTENSIONS]
+        paths = [extension_path(name) for name in Storage.of(settings).extensions()]
     except LakeError as error:
         return Finding("extensions", "bad", str(error))
     return Finding("extensions", "ok", ", ".join(path.name for path in paths))
 
 
 def _lake(settings: Settings) -> Finding:
-    lake = Lake.of(settings.lake, settings.catalog, settings.data_path)
+    lake = Lake.configured(settings)
     if not lake.exists():
         return Finding("lake", "note", f"{lake.path}: none yet; the first collection makes it")
     try:

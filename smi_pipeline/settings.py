@@ -42,8 +42,18 @@ class Settings(BaseSettings):
         default=None,
         description="A bundled method version or the path of a method file, for every month; unset: each month's own.",
     )
-    catalog: str | None = Field(default=None, description="DuckLake catalog; <lake>/catalog.sqlite when not set.")
-    data_path: str | None = Field(default=None, description="Where Parquet files go; <lake>/tables when not set.")
+    catalog: str | None = Field(
+        default=None, description="DuckLake catalog, `postgres:` and a connection string; unset: <lake>/catalog.sqlite."
+    )
+    catalog_password: SecretStr | None = Field(default=None, description="The catalog's; libpq's own ways work, too.")
+    data_path: str | None = Field(
+        default=None, description="Where lakes' Parquet files go, a folder or s3://bucket/prefix; unset: <lake>/tables."
+    )
+    s3_endpoint: str | None = Field(default=None, description="URL of an S3-compatible store; unset: Amazon's own.")
+    s3_region: str = "us-east-1"
+    s3_key_id: SecretStr | None = None
+    s3_secret: SecretStr | None = None
+    s3_path_style: bool = Field(default=False, description="Bucket in the path and not in the host's name.")
 
     facebook_base_url: str = "https://graph.facebook.com/v26.0"
     x_base_url: str = "https://api.x.com"

@@ -2,11 +2,13 @@ import fcntl
 import os
 import subprocess
 import sys
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from servers import binaries, serving, storage
 from smi import SAMPLE, TRACED, environment, smi, smi_each
 
 from smi_pipeline.lake.connection import Lake
@@ -61,9 +63,24 @@ def _no_setting_of_the_machine_leaks_in(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    """A PostgreSQL and an S3-compatible server of this worker's own."""
+    if binaries() is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+    with serving(tmp_path_factory.mktemp("servers")) as both:
+        yield both
+
+
+@pytest.fixture(params=["folder", "servers"])
+def elsewhere(request):
+    """Settings that keep a lake in its folder, and those of a database and a bucket of this test's own."""
+    return {} if request.param == "folder" else request.getfixturevalue("servers").fresh(f"t{uuid.uuid4().hex[:12]}")
+
+
 @pytest.fixture
-def lake(tmp_path):
-    return Lake.of(tmp_path / "lake")
+def lake(tmp_path, elsewhere):
+    return Lake.of(tmp_path / "lake", storage(elsewhere))
 
 
 @pytest.fixture(scope="session")

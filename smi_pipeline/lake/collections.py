@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from smi_pipeline.collectors.records import READ, TERMINAL, AccountResult, Spent
-from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.frames import Frame, frame_of
 from smi_pipeline.lake.tables import DECLARED
 from smi_pipeline.registry.models import Account, Platform
@@ -97,21 +97,26 @@ class Collection:
 
         With the last batch the collection ends: finished when every account has a terminal outcome, else failed.
         """
+        for attempt in attempts():
+            with attempt, self.lake.write(f"{self.subject}: {len(results)} accounts") as transaction:
+                self._append(transaction.cursor, results, asking, last=last)
+
+    def _append(
+        self, cursor: duckdb.DuckDBPyConnection, results: Sequence[AccountResult], asking: Asking, *, last: bool
+    ) -> None:
         platform = self.subject.platform
-        with self.lake.write(f"{self.subject}: {len(results)} accounts") as transaction:
-            cursor = transaction.cursor
-            if self.state is None:
-                self.state = self._begin(cursor, min(result.observed_at for result in results))
-            key = {"collection_id": self.state.collection_id, "month": self.subject.month}
-            for kind in ("posts", "accounts"):
-                rows = [{**row, **key} for result in results for row in getattr(result, kind)]
-                _insert(cursor, f"raw.{self.subject.tables}_{kind}", rows)
-            about = {**key, "platform": platform}
-            _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
-            _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
-            self.outcomes |= {result.account.account_id: result.outcome for result in results}
-            status = self._end() if last else "running"
-            self._log(cursor, status, max(result.observed_at for result in results), asking)
+        if self.state is None:
+            self.state = self._begin(cursor, min(result.observed_at for result in results))
+        key = {"collection_id": self.state.collection_id, "month": self.subject.month}
+        for kind in ("posts", "accounts"):
+            rows = [{**row, **key} for result in results for row in getattr(result, kind)]
+            _insert(cursor, f"raw.{self.subject.tables}_{kind}", rows)
+        about = {**key, "platform": platform}
+        _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
+        _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
+        self.outcomes |= {result.account.account_id: result.outcome for result in results}
+        status = self._end() if last else "running"
+        self._log(cursor, status, max(result.observed_at for result in results), asking)
 
     def close(self) -> None:
         """End a collection that was broken off after its last batch: nothing is left to ask."""
@@ -125,10 +130,11 @@ class Collection:
         """
         if self.state is None and at is None:
             return
-        with self.lake.write(f"{self.subject}: {status}") as transaction:
-            if self.state is None and at is not None:
-                self.state = self._begin(transaction.cursor, at)
-            self._log(transaction.cursor, status, at or self._begun().recorded_at, asking, resume_at)
+        for attempt in attempts():
+            with attempt, self.lake.write(f"{self.subject}: {status}") as transaction:
+                if self.state is None and at is not None:
+                    self.state = self._begin(transaction.cursor, at)
+                self._log(transaction.cursor, status, at or self._begun().recorded_at, asking, resume_at)
 
     def spent_by_others(self) -> list[Spent]:
         """What all other runs have spent on the platform, by quota day and endpoint."""

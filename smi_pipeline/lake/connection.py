@@ -1,32 +1,35 @@
-"""One door to the lake: DuckLake over Parquet files, its catalog in SQLite.
+"""One door to the lake: DuckLake over Parquet files, its catalog in SQLite or PostgreSQL.
 
 A process opens one database and takes a cursor per use, because loading the extensions and attaching costs half a
-second and a transaction a fiftieth. Every commit happens under an exclusive file lock: without it, concurrent commits
-to a SQLite catalog are lost as "database is locked". Readers need no lock; they see one snapshot from begin to end.
+second and a transaction a fiftieth. On SQLite every commit happens under an exclusive file lock: without it, concurrent
+commits are lost as "database is locked". PostgreSQL lets appends pass each other; what is replaced there is locked by
+table. Readers need no lock; they see one snapshot from begin to end.
 """
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
+import stamina
 
+from smi_pipeline.lake.locks import advisory_lock, file_lock, reach
+from smi_pipeline.lake.storage import LakeError, Storage, lake_name, quoted
 from smi_pipeline.lake.tables import DECLARED, SCHEMAS, create_statements
+from smi_pipeline.settings import Settings
 
-EXTENSIONS = ("ducklake", "sqlite_scanner")
-BUSY_TIMEOUT_MS = 30_000
+__all__ = ["Lake", "LakeError", "Transaction", "attempts", "extension_path", "quoted"]
 
-
-class LakeError(Exception):
-    """The lake cannot be opened or written; the message names the folder and the remedy."""
+CONFLICTS = 20
+Prepare = Callable[[duckdb.DuckDBPyConnection], None]
+_CONFLICT = ("transaction conflict", "could not serialize", "has been altered", "already exists", "deadlock detected")
 
 
 def extension_path(name: str) -> Path:
@@ -42,11 +45,6 @@ def extension_path(name: str) -> Path:
     if not path.exists():
         raise LakeError(f"no {name} extension for DuckDB {duckdb.__version__} at {path}; the two packages must match")
     return path
-
-
-def quoted(text: str | Path) -> str:
-    """Text between single quotes, for the few statements that take no bound parameter (LOAD, ATTACH)."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 @dataclass
@@ -67,13 +65,21 @@ class Lake:
     """The lake in `path`. Cheap to make: the database behind it is opened once a process."""
 
     path: Path
-    catalog: str | None = None
-    data_path: str | None = None
+    storage: Storage = field(default_factory=Storage)
 
     @classmethod
-    def of(cls, path: str | Path, catalog: str | None = None, data_path: str | None = None) -> Lake:
+    def of(cls, path: str | Path, storage: Storage | None = None) -> Lake:
         """The lake in a folder, whichever way the folder was written: one folder is one lake, and one database."""
-        return cls(Path(path).resolve(), catalog, data_path)
+        return cls(Path(path).resolve(), storage or Storage())
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Lake:
+        """The lake that the settings name.
+
+        Raises:
+            LakeError: they contradict each other.
+        """
+        return cls.of(settings.lake, Storage.of(settings))
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -88,51 +94,74 @@ class Lake:
             cursor.close()
 
     @contextmanager
-    def write(self, message: str, **extra: object) -> Iterator[Transaction]:
-        """A transaction under the lake's write lock: committed whole, or not at all.
+    def write(
+        self, message: str, *, over: str | None = None, prepare: Prepare | None = None, **extra: object
+    ) -> Iterator[Transaction]:
+        """A transaction, committed whole, or not at all. Do requests and computations before, not inside.
 
-        `message` and `extra` are kept with the snapshot. Do requests and computations before, not inside.
+        Args:
+            message: kept with the snapshot.
+            over: the table whose rows are replaced, one writer at a time. What only appends needs none. On SQLite every
+                transaction has the catalog for itself, whatever it does.
+            prepare: gets the transaction's cursor before any lock is held: what takes long goes to temporary tables.
+            extra: kept with the snapshot as JSON.
+
+        Raises:
+            duckdb.Error: another writer's commit forbids this one, among others: see `attempts`.
         """
-        with self.lock("write"):
-            cursor = self._cursor()
-            transaction = Transaction(cursor)
-            try:
-                cursor.execute("begin")
-                yield transaction
-                if transaction.wanted:
-                    cursor.execute(
-                        "call lake.set_commit_message('smi', $message, extra_info => $extra)",
-                        {"message": message, "extra": json.dumps(extra, default=str)},
-                    )
-                    cursor.execute("commit")
-                    transaction.snapshot = _one(cursor.execute("from lake.last_committed_snapshot()"))
-                else:
-                    cursor.execute("rollback")
-            except BaseException:
-                with suppress(duckdb.Error):  # after a failed COMMIT there is nothing left to roll back
-                    cursor.execute("rollback")
-                raise
-            finally:
-                cursor.close()
+        cursor = self._cursor()  # opened before the lock is held: creating the lake's tables takes the same
+        try:
+            if prepare is not None:
+                prepare(cursor)
+            with self._alone(over):
+                transaction = Transaction(cursor)
+                try:
+                    cursor.execute("begin")
+                    yield transaction
+                    if transaction.wanted:
+                        cursor.execute(
+                            "call lake.set_commit_message('smi', $message, extra_info => $extra)",
+                            {"message": message, "extra": json.dumps(extra, default=str)},
+                        )
+                        cursor.execute("commit")
+                        transaction.snapshot = _one(cursor.execute("from lake.last_committed_snapshot()"))
+                    else:
+                        cursor.execute("rollback")
+                except BaseException:
+                    with suppress(duckdb.Error):  # after a failed COMMIT there is nothing left to roll back
+                        cursor.execute("rollback")
+                    raise
+        finally:
+            cursor.close()
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the lake's lock of that name; waits for it. The kernel frees it when the process dies."""
-        folder = self.path / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise self._not_writable(error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        """Hold the lake's lock of that name; waits for it. It is free again when the process dies.
+
+        Raises:
+            LakeError: the lake's folder cannot be written, or its catalog's database cannot be reached.
+        """
+        if self.storage.conninfo is not None:
+            with advisory_lock(self.storage.conninfo, self.storage.password, f"smi {lake_name(self.path)} {name}"):
+                yield
+            return
+        with ExitStack() as held:
+            try:
+                held.enter_context(file_lock(self.path / ".locks", name))
+            except OSError as error:
+                raise self._not_writable(error) from error
             yield
-        finally:
-            os.close(handle)
 
     def exists(self) -> bool:
-        """Whether the lake has been created (a catalog kept elsewhere counts as there)."""
-        return self.catalog is not None or (self.path / "catalog.sqlite").exists()
+        """Whether the lake has been created."""
+        if self.storage.conninfo is None:
+            return (self.path / "catalog.sqlite").exists()
+        with reach(self.storage.conninfo, self.storage.password) as connection:
+            row = connection.execute(
+                "select 1 from pg_tables where schemaname = %s and tablename = 'ducklake_snapshot'",
+                [lake_name(self.path)],
+            ).fetchone()
+        return row is not None
 
     def snapshot(self) -> int:
         """The id of the newest snapshot."""
@@ -144,37 +173,50 @@ class Lake:
         cursor.execute("use lake; set TimeZone='UTC'")  # a cursor inherits neither
         return cursor
 
-    def _attach(self) -> str:
-        catalog = self.catalog or f"sqlite:{self.path / 'catalog.sqlite'}"
-        data = self.data_path or f"{self.path / 'tables'}"
-        # The stored data path is absolute: without OVERRIDE a moved lake would write into its old folder.
-        options = [f"DATA_PATH {quoted(data)}", "OVERRIDE_DATA_PATH true"]
-        if catalog.startswith("sqlite:"):
-            options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
-        return f"attach {quoted('ducklake:' + catalog)} as lake ({', '.join(options)})"
+    def _alone(self, over: str | None) -> AbstractContextManager[None]:
+        if self.storage.conninfo is None:
+            return self.lock("write")
+        return nullcontext() if over is None else self.lock(f"replace {over}")
 
     def _not_writable(self, error: Exception) -> LakeError:
         return LakeError(f"the lake {self.path} cannot be written ({error}); give a folder you may write with --lake")
+
+
+def attempts() -> Iterable[stamina.Attempt]:
+    """Attempts at a whole transaction, for as long as another writer's commit forbids this one's: `with attempt, ...`.
+
+    Only where nothing holds a lock can that happen: two hosts create the same table, a table is compacted meanwhile.
+    """
+    return stamina.retry_context(
+        on=_is_conflict, attempts=CONFLICTS, timeout=None, wait_initial=0.05, wait_max=2.0, wait_jitter=0.5
+    )
+
+
+def _is_conflict(error: Exception) -> bool:
+    return isinstance(error, duckdb.Error) and any(words in str(error).lower() for words in _CONFLICT)
 
 
 @functools.cache
 def _database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
     """The process's database, attached to a lake whose declared tables exist. Keyed by process: never across a fork."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    for name in EXTENSIONS:
+    for name in lake.storage.extensions():
         connection.execute(f"load {quoted(extension_path(name))}")
-    with lake.lock("create"):
+    with lake.lock("write"):
         try:
-            connection.execute(lake._attach())  # noqa: SLF001
+            lake.storage.attach(connection, lake.path, "lake")
             _create_missing(connection)
         except duckdb.Error as error:
             connection.close()
             first_line = str(error).splitlines()[0]
-            raise LakeError(
-                f"the lake {lake.path} cannot be opened: {first_line}; check that the folder may be written"
-                " and that catalog.sqlite is whole"
-            ) from error
+            raise LakeError(f"the lake {lake.path} cannot be opened: {first_line}; check {_suspect(lake)}") from error
     return connection
+
+
+def _suspect(lake: Lake) -> str:
+    if lake.storage.conninfo is None:
+        return "that the folder may be written and that catalog.sqlite is whole"
+    return "SMI_CATALOG, SMI_CATALOG_PASSWORD and SMI_DATA_PATH"
 
 
 def _create_missing(connection: duckdb.DuckDBPyConnection) -> None:

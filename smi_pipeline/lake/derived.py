@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.connection import Lake, LakeError, Transaction, attempts
 from smi_pipeline.lake.frames import Frame
 
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
@@ -47,27 +47,42 @@ def replace_month(
     """
     if not _TABLE.fullmatch(table):
         raise ValueError(f"not a derived table: {table!r}")
-    with lake.write(f"replace {month:%Y-%m} of {table}", table=table, month=month) as transaction:
-        cursor = transaction.cursor
-        _stage(cursor, month, source)
-        rows = _count(cursor, f"select count(*) from {_STAGED}")
-        if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
-            raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
-        for gate in gates:
-            gate(cursor, _STAGED)
-        schema, name = table.split(".")
-        there = _columns(cursor, "lake", schema, name)
-        if not there:
-            cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
-            cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
-        else:
-            _evolve(cursor, table, there)
-            if _same(cursor, table, month):
-                transaction.discard()
-                return Replaced(rows=rows, changed=False, snapshot=None)
-        cursor.execute(f"delete from {table} where month = $1", [month])
-        cursor.execute(f"insert into {table} by name from {_STAGED}")
-    return Replaced(rows=rows, changed=True, snapshot=transaction.snapshot)
+    for attempt in attempts():
+        with (
+            attempt,
+            lake.write(
+                f"replace {month:%Y-%m} of {table}",
+                over=table,
+                prepare=lambda cursor: _stage(cursor, month, source),
+                table=table,
+                month=month,
+            ) as transaction,
+        ):
+            rows, changed = _replace(transaction, table, month, gates)
+    return Replaced(rows=rows, changed=changed, snapshot=transaction.snapshot)
+
+
+def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[Gate]) -> tuple[int, bool]:
+    """Put the staged rows in place of the month's; give their number, and whether that is a change."""
+    cursor = transaction.cursor
+    rows = _count(cursor, f"select count(*) from {_STAGED}")
+    if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
+        raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
+    for gate in gates:
+        gate(cursor, _STAGED)
+    schema, name = table.split(".")
+    there = _columns(cursor, "lake", schema, name)
+    if not there:
+        cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
+        cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
+    else:
+        _evolve(cursor, table, there)
+        if _same(cursor, table, month):
+            transaction.discard()
+            return rows, False
+    cursor.execute(f"delete from {table} where month = $1", [month])
+    cursor.execute(f"insert into {table} by name from {_STAGED}")
+    return rows, True
 
 
 def has_month(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:

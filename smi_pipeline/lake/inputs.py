@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 from pydantic import BaseModel
 
-from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
@@ -85,18 +85,20 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
         stored = _stored(lake, cursor)
     if not stored.changed(given):
         return stored
-    with lake.write("input files") as transaction:
-        stored = _stored(lake, transaction.cursor)  # again, under the lock
-        changed = stored.changed(given)
-        if not changed:
-            transaction.discard()
-        for file in changed:
-            transaction.cursor.execute(
-                "insert into raw.input_file by name select $1 as kind, $2::date as month, $3 as name, $4 as sha256,"
-                " $5 as text, $6::timestamptz as loaded_at",
-                [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
-            )
-        return _stored(lake, transaction.cursor)
+    for attempt in attempts():
+        with attempt, lake.write("input files", over="raw.input_file") as transaction:
+            stored = _stored(lake, transaction.cursor)  # again, under the lock
+            changed = stored.changed(given)
+            if not changed:
+                transaction.discard()
+            for file in changed:
+                transaction.cursor.execute(
+                    "insert into raw.input_file by name select $1 as kind, $2::date as month, $3 as name,"
+                    " $4 as sha256, $5 as text, $6::timestamptz as loaded_at",
+                    [file.kind, file.month, file.name, file.sha256, file.text, loaded_at],
+                )
+            stored = _stored(lake, transaction.cursor)
+    return stored
 
 
 def stored_inputs(lake: Lake) -> StoredInputs:

@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from smi_pipeline.lake.connection import Lake, quoted
+from smi_pipeline.lake.connection import Lake, attempts, quoted
 from smi_pipeline.lake.derived import Replaced, replace_month
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.sql.checks import CheckFailed, failing, gates
@@ -38,14 +38,15 @@ def build_views(lake: Lake, graph: Graph) -> tuple[str, ...]:
     with lake.read() as cursor:
         if not _stale(cursor, graph):
             return ()
-    with lake.write("staging views") as transaction:
-        stale = _stale(transaction.cursor, graph)  # again, under the lock
-        if not stale:
-            transaction.discard()
-        for model in stale:
-            transaction.cursor.execute(f"create schema if not exists {model.layer}")
-            transaction.cursor.execute(f"create or replace view {model.relation} as {model.sql}")
-            transaction.cursor.execute(f"comment on view {model.relation} is {quoted(_comment(model, graph))}")
+    for attempt in attempts():
+        with attempt, lake.write("staging views", over="staging") as transaction:
+            stale = _stale(transaction.cursor, graph)  # again, under the lock
+            if not stale:
+                transaction.discard()
+            for model in stale:
+                transaction.cursor.execute(f"create schema if not exists {model.layer}")
+                transaction.cursor.execute(f"create or replace view {model.relation} as {model.sql}")
+                transaction.cursor.execute(f"comment on view {model.relation} is {quoted(_comment(model, graph))}")
     return tuple(model.relation for model in stale)
 
 

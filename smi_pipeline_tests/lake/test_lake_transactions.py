@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from smi import environment
 
 from smi_pipeline.lake.connection import Lake, LakeError, extension_path, quoted
 from smi_pipeline.lake.derived import has_month, replace_month
@@ -110,22 +111,25 @@ def test_a_kept_snapshot_gives_the_old_rows_back(lake):
         assert cursor.execute(f"select n from {TABLE} at (version => {first.snapshot})").fetchall() == [(1,)]
 
 
+IN_ITS_FOLDER = pytest.mark.parametrize("elsewhere", ["folder"], indirect=True)
 WRITER = """
 import sys
 from datetime import date
 import polars as pl
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import replace_month
-lake, who = Lake.of(sys.argv[1]), int(sys.argv[2])
+from smi_pipeline.settings import Settings
+lake, who = Lake.configured(Settings(_env_file=None)), int(sys.argv[1])
 for n in range(6):
     month = date(2000 + who, n + 1, 1)
     replace_month(lake, "metrics.sums", month, pl.DataFrame({"month": [month], "n": [who * 100 + n]}))
 """
 
 
-def test_four_processes_writing_at_once_lose_nothing(lake):
-    """Without the file lock a third to a half of such commits fail as "database is locked"."""
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(lake.path), str(who)]) for who in range(4)]
+def test_four_processes_writing_at_once_lose_nothing(lake, elsewhere):
+    """Without the file lock a third to a half of such commits to SQLite fail as "database is locked"."""
+    named = environment(SMI_LAKE=str(lake.path), **elsewhere)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(who)], env=named) for who in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     with lake.read() as cursor:
         got = cursor.execute(f"select n from {TABLE} order by n").fetchall()
@@ -133,9 +137,10 @@ def test_four_processes_writing_at_once_lose_nothing(lake):
 
 
 KILLED = """
-import os, signal, sys
+import os, signal
 from smi_pipeline.lake.connection import Lake
-lake = Lake.of(sys.argv[1])
+from smi_pipeline.settings import Settings
+lake = Lake.configured(Settings(_env_file=None))
 with lake.write("never ends") as transaction:
     transaction.cursor.execute("delete from metrics.sums")
     transaction.cursor.execute("insert into metrics.sums select date '2025-05-01', range from range(1000)")
@@ -143,9 +148,10 @@ with lake.write("never ends") as transaction:
 """
 
 
-def test_a_process_killed_in_a_transaction_leaves_the_month_whole_and_the_lock_free(lake):
+def test_a_process_killed_in_a_transaction_leaves_the_month_whole_and_the_lock_free(lake, elsewhere):
     replace_month(lake, TABLE, MAY, rows(n=[1]))
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(lake.path)], check=False)
+    named = environment(SMI_LAKE=str(lake.path), **elsewhere)
+    killed = subprocess.run([sys.executable, "-c", KILLED], check=False, env=named)
     assert killed.returncode == -signal.SIGKILL
     assert stored(lake)["n"].to_list() == [1]
     replace_month(lake, TABLE, MAY, rows(n=[2]))
@@ -168,6 +174,7 @@ def test_a_lock_is_held_by_one_at_a_time(lake):
     assert order == ["first", "second"]
 
 
+@IN_ITS_FOLDER
 def test_a_moved_lake_reads_and_writes_in_its_new_folder(lake, tmp_path):
     replace_month(lake, TABLE, APRIL, rows(APRIL, n=list(range(100))))
     script = (
@@ -200,6 +207,7 @@ def test_a_broken_catalog_is_one_clear_error(tmp_path):
         Lake.of(folder).snapshot()
 
 
+@IN_ITS_FOLDER
 def test_the_lake_opens_in_a_plain_shell_with_the_readmes_line(lake):
     """The duckdb command-line program, not the library: what a user without Python has."""
     replace_month(lake, TABLE, MAY, rows(n=[7]))

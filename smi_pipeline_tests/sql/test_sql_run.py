@@ -7,8 +7,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from smi_pipeline.lake.connection import EXTENSIONS, extension_path
+from smi_pipeline.lake.connection import extension_path
 from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.lake.storage import Storage
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.graph import build_graph
 from smi_pipeline.sql.project import ROOT, ProjectError, load_project
@@ -228,7 +229,7 @@ def test_each_file_runs_in_a_plain_duckdb_shell_on_the_lake(staged, into, graph)
     for model in (*graph.tables("intermediate"), *graph.tables("marts")):
         run_model(staged, model, MAY)
     shell = duckdb.connect()
-    for extension in EXTENSIONS:
+    for extension in Storage().extensions():
         shell.execute(f"load '{extension_path(extension)}'")
     shell.execute(
         f"attach 'ducklake:sqlite:{staged.path}/catalog.sqlite' as lake (data_path '{staged.path}/tables', override_data_path true, read_only)"

@@ -1,0 +1,148 @@
+"""A real PostgreSQL and a real S3-compatible server on loopback, for as long as a test session lasts.
+
+PostgreSQL refuses to run as root: there it runs as the user that Debian's package makes. Both keep everything in the
+folder they are given.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from pydantic import SecretStr
+
+from smi_pipeline.lake.storage import Storage, Store
+
+PASSWORD, KEY, SECRET = "SMI_CANARY_catalog", "SMI_CANARY_key", "SMI_CANARY_store's"
+ANSWERS_WITHIN = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the two answer, and the folder whose subfolders are buckets."""
+
+    postgres: int
+    store: int
+    buckets: Path
+
+    def fresh(self, name):
+        """A database and a bucket of that name, made anew, as settings."""
+        with psycopg.connect(self.conninfo("postgres"), password=PASSWORD, autocommit=True) as connection:
+            connection.execute(f'create database "{name}"')
+        (self.buckets / name).mkdir(parents=True)
+        return {
+            "SMI_CATALOG": f"postgres:{self.conninfo(name)}",
+            "SMI_CATALOG_PASSWORD": PASSWORD,
+            "SMI_DATA_PATH": f"s3://{name}/lakes",
+            "SMI_S3_ENDPOINT": f"http://127.0.0.1:{self.store}",
+            "SMI_S3_KEY_ID": KEY,
+            "SMI_S3_SECRET": SECRET,
+            "SMI_S3_PATH_STYLE": "true",
+        }
+
+    def conninfo(self, database):
+        return f"host=127.0.0.1 port={self.postgres} dbname={database} user=smi"
+
+
+def storage(settings):
+    """The same as `smi` makes of those settings; in the lake's folder where there are none."""
+    if not settings:
+        return Storage()
+    keys = Store(
+        settings["SMI_S3_ENDPOINT"],
+        "us-east-1",
+        SecretStr(settings["SMI_S3_KEY_ID"]),
+        SecretStr(settings["SMI_S3_SECRET"]),
+        path_style=True,
+    )
+    password = SecretStr(settings["SMI_CATALOG_PASSWORD"])
+    return Storage(settings["SMI_CATALOG"], password, settings["SMI_DATA_PATH"], keys)
+
+
+@contextmanager
+def serving(folder):
+    """Both servers, stopped at the end."""
+    buckets = folder / "buckets"
+    buckets.mkdir(parents=True)
+    with _postgres(folder / "postgres") as postgres, _store(buckets) as store:
+        yield Servers(postgres, store, buckets)
+
+
+def binaries():
+    """The folder of PostgreSQL's server programs, null where there is none."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    found = shutil.which("initdb")
+    return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), found and Path(found).parent)
+
+
+@contextmanager
+def _postgres(folder):
+    programs, user = binaries(), "postgres" if os.getuid() == 0 else None
+    folder.mkdir()
+    (folder / "password").write_text(PASSWORD, encoding="utf-8")
+    if user is not None:
+        owner = pwd.getpwnam(user)
+        for path in (folder, folder / "password"):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        for parent in folder.parents:  # pytest's folders are their maker's alone
+            if parent.stat().st_mode & 0o001 == 0:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    data, port = folder / "data", _free_port()
+    made = ["-D", data, "-U", "smi", "-A", "scram-sha-256", "--pwfile", folder / "password", "--no-sync", "-E", "UTF8"]
+    subprocess.run(
+        [programs / "initdb", *made, "--locale=C"], user=user, cwd="/", check=True, stdout=subprocess.DEVNULL
+    )
+    with (folder / "log").open("w") as log:
+        command = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
+        with _running([*command, "-c", "max_connections=500"], user=user, cwd="/", stderr=log, stdout=log):
+            _wait_for(port, folder / "log")
+            yield port
+
+
+@contextmanager
+def _store(buckets):
+    port = _free_port()
+    rclone = Path(sys.executable).with_name("rclone")
+    command = [rclone, "serve", "s3", buckets, "--addr", f"127.0.0.1:{port}", "--force-path-style"]
+    # Listings are never from memory: another server process or a test may have written meanwhile.
+    fresh = ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "0s"]
+    command += [*fresh, "--auth-key", f"{KEY},{SECRET}"]
+    with (buckets.parent / "store.log").open("w") as log, _running(command, stderr=log, stdout=log):
+        _wait_for(port, buckets.parent / "store.log")
+        yield port
+
+
+@contextmanager
+def _running(command, **how):
+    process = subprocess.Popen(command, **how)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: it does not wait for those who are connected
+        process.wait(60)
+
+
+def _wait_for(port, log):
+    end = time.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < end, log.read_text(encoding="utf-8")
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
