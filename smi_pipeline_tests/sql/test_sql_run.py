@@ -223,6 +223,7 @@ def test_a_checked_view_gives_its_rows_and_their_types(staged, into, graph):
     assert looked.first.schema["likes"] == pl.Int64
 
 
+@pytest.mark.parametrize("elsewhere", ["folder"], indirect=True)
 def test_each_file_runs_in_a_plain_duckdb_shell_on_the_lake(staged, into, graph):
     """`use lake; set variable month = date '2025-05-01';` and then the file as it is."""
     a_month_of_x(into)
