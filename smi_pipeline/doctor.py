@@ -65,10 +65,10 @@ def _extensions(settings: Settings) -> Finding:
 
 
 def _lake(settings: Settings) -> Finding:
-    lake = Lake.configured(settings)
-    if not lake.exists():
-        return Finding("lake", "note", f"{lake.path}: none yet; the first collection makes it")
     try:
+        lake = Lake.configured(settings)
+        if not lake.exists():
+            return Finding("lake", "note", f"{lake.path}: none yet; the first collection makes it")
         with lake.read() as cursor:
             # Counting rows is answered from the catalog; only reading a column opens the files.
             read = cursor.execute(

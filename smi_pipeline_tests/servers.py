@@ -1,7 +1,6 @@
 """A real PostgreSQL and a real S3-compatible server on loopback, for as long as a test session lasts.
 
-PostgreSQL refuses to run as root: there it runs as the user that Debian's package makes. Both keep everything in the
-folder they are given.
+PostgreSQL refuses to run as root: there it runs as the user that Debian's package makes.
 """
 
 import os
@@ -11,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ ANSWERS_WITHIN = 60  # seconds
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the two answer, and the folder whose subfolders are buckets."""
+    """The folder of PostgreSQL's socket, the store's port, and the folder whose subfolders are buckets."""
 
-    postgres: int
+    postgres: str
     store: int
     buckets: Path
 
@@ -49,7 +49,7 @@ class Servers:
         }
 
     def conninfo(self, database):
-        return f"host=127.0.0.1 port={self.postgres} dbname={database} user=smi"
+        return f"host={self.postgres} dbname={database} user=smi"
 
 
 def storage(settings):
@@ -85,26 +85,24 @@ def binaries():
 
 @contextmanager
 def _postgres(folder):
+    """Yields the folder of the socket it listens on: a path of its own, which no other process can have taken."""
     programs, user = binaries(), "postgres" if os.getuid() == 0 else None
-    folder.mkdir()
-    (folder / "password").write_text(PASSWORD, encoding="utf-8")
-    if user is not None:
-        owner = pwd.getpwnam(user)
-        for path in (folder, folder / "password"):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-        for parent in folder.parents:  # pytest's folders are their maker's alone
-            if parent.stat().st_mode & 0o001 == 0:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    data, port = folder / "data", _free_port()
-    made = ["-D", data, "-U", "smi", "-A", "scram-sha-256", "--pwfile", folder / "password", "--no-sync", "-E", "UTF8"]
-    subprocess.run(
-        [programs / "initdb", *made, "--locale=C"], user=user, cwd="/", check=True, stdout=subprocess.DEVNULL
-    )
-    with (folder / "log").open("w") as log:
-        command = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
-        with _running([*command, "-c", "max_connections=500"], user=user, cwd="/", stderr=log, stdout=log):
-            _wait_for(port, folder / "log")
-            yield port
+    with tempfile.TemporaryDirectory(prefix="smi") as short:  # a socket's path may have 107 characters
+        data, password, log = Path(short) / "data", Path(short) / "password", folder.with_suffix(".log")
+        password.write_text(PASSWORD, encoding="utf-8")
+        if user is not None:
+            owner = pwd.getpwnam(user)
+            for path in (short, password):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        how = ["-U", "smi", "-A", "scram-sha-256", "--pwfile", password, "--no-sync", "-E", "UTF8", "--locale=C"]
+        with log.open("w") as written:
+            made = {"user": user, "cwd": "/", "stdout": written, "stderr": written}
+            subprocess.run([programs / "initdb", "-D", data, *how], check=True, **made)
+            Path(short).chmod(0o755)
+            command = [programs / "postgres", "-D", data, "-h", "", "-k", short, "-F", "-c", "max_connections=500"]
+            with _running(command, **made) as process:
+                _wait_for(process, log, (Path(short) / ".s.PGSQL.5432").exists)
+                yield short
 
 
 @contextmanager
@@ -113,10 +111,11 @@ def _store(buckets):
     rclone = Path(sys.executable).with_name("rclone")
     command = [rclone, "serve", "s3", buckets, "--addr", f"127.0.0.1:{port}", "--force-path-style"]
     # Listings are never from memory: another server process or a test may have written meanwhile.
-    fresh = ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "0s"]
-    command += [*fresh, "--auth-key", f"{KEY},{SECRET}"]
-    with (buckets.parent / "store.log").open("w") as log, _running(command, stderr=log, stdout=log):
-        _wait_for(port, buckets.parent / "store.log")
+    command += ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "0s"]
+    command += ["--auth-key", f"{KEY},{SECRET}"]
+    log = buckets.with_suffix(".log")
+    with log.open("w") as written, _running(command, stderr=written, stdout=written) as process:
+        _wait_for(process, log, lambda: f"[http://127.0.0.1:{port}/]" in log.read_text(encoding="utf-8"))
         yield port
 
 
@@ -124,22 +123,18 @@ def _store(buckets):
 def _running(command, **how):
     process = subprocess.Popen(command, **how)
     try:
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: it does not wait for those who are connected
         process.wait(60)
 
 
-def _wait_for(port, log):
+def _wait_for(process, log, ready):
     end = time.monotonic() + ANSWERS_WITHIN
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < end, log.read_text(encoding="utf-8")
-            time.sleep(0.05)
-        else:
-            return
+    while not ready():
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        assert time.monotonic() < end, log.read_text(encoding="utf-8")
+        time.sleep(0.05)
 
 
 def _free_port():
