@@ -110,8 +110,8 @@ def _store(buckets):
     port = _free_port()
     rclone = Path(sys.executable).with_name("rclone")
     command = [rclone, "serve", "s3", buckets, "--addr", f"127.0.0.1:{port}", "--force-path-style"]
-    # Listings are never from memory: another server process or a test may have written meanwhile.
-    command += ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "0s"]
+    # Listings are remembered for a second: for none at all rclone looks for changes without rest.
+    command += ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "1s"]
     command += ["--auth-key", f"{KEY},{SECRET}"]
     log = buckets.with_suffix(".log")
     with log.open("w") as written, _running(command, stderr=written, stdout=written) as process:
