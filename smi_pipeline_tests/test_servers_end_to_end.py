@@ -43,7 +43,7 @@ def test_both_kinds_of_lake_end_in_the_same_tables(whole, there):
     assert here.keys() == elsewhere.keys()
     assert len(here) > 15
     for name, frame in here.items():
-        assert_frame_equal(frame.sort(frame.columns), elsewhere[name].sort(frame.columns), obj=name)
+        assert_frame_equal(frame.sort(frame.columns), elsewhere[name].sort(frame.columns))
 
 
 def test_nothing_of_it_is_in_the_folder_but_reports_and_state(there):
@@ -62,14 +62,13 @@ def test_neither_password_nor_key_is_written_anywhere(there, servers):
         assert (found.stdout, found.returncode) == ("", 1)
 
 
-def test_a_wrong_password_or_key_is_named_and_not_shown(there):
+def test_a_wrong_password_is_named_and_not_shown(there):
     path, settings = there
-    for name, named in (("SMI_CATALOG_PASSWORD", "SMI_CATALOG_PASSWORD"), ("SMI_S3_SECRET", "SMI_S3_SECRET")):
-        done = smi("export", "raw.x_posts", "--lake", path, **settings | {name: "SMI_CANARY_wrong"})
-        assert done.returncode == 1
-        assert named in done.stderr
-        assert "Traceback" not in done.stderr
-        assert "CANARY" not in done.stderr
+    done = smi("export", "raw.x_posts", "--lake", path, **settings | {"SMI_CATALOG_PASSWORD": "SMI_CANARY_wrong"})
+    assert done.returncode == 1
+    assert "SMI_CATALOG_PASSWORD" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "CANARY" not in done.stderr
 
 
 @pytest.mark.parametrize(
