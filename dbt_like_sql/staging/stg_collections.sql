@@ -13,7 +13,8 @@ select
     cut,
     finished_at,
     accounts_asked,
-    synthetic
+    synthetic,
+    repeated_posts
 from raw.collection
 where status = 'finished'
     and cut <> 'snapshot'

@@ -8,7 +8,60 @@
 --         stays null. Views of other people's Pages are not offered. A shared story that shows a photo, an album or a
 --         video, or nothing, is somebody else's post: a repost
 
-with worded as (
+with once as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.created_time,
+        posts.message,
+        posts.permalink_url,
+        posts.reactions_total_count,
+        posts.comments_total_count,
+        posts.shares_count,
+        posts.media_type,
+        posts.status_type,
+        posts.payload
+    from raw.facebook_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'facebook'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts = 0
+    union all
+    -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.created_time,
+        posts.message,
+        posts.permalink_url,
+        posts.reactions_total_count,
+        posts.comments_total_count,
+        posts.shares_count,
+        posts.media_type,
+        posts.status_type,
+        posts.payload
+    from raw.facebook_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'facebook'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts is distinct from 0
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+),
+
+worded as (
     select
         posts.month,
         posts.account_id,
@@ -38,15 +91,7 @@ with worded as (
             when posts.status_type = 'created_note' then 'note'
             when posts.status_type = 'mobile_status_update' then 'text'
         end as kind
-    from raw.facebook_posts as posts
-    join staging.stg_collections as collections
-        on collections.platform = 'facebook'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
-    qualify row_number() over (
-        partition by posts.month, posts.id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
-    ) = 1
+    from once as posts
 )
 
 select

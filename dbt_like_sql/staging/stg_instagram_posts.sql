@@ -6,7 +6,58 @@
 -- caveat  likes are null where the owner hides them: never 0. Shares are not offered; views only where Instagram sends
 --         view_count, and then paid views are among them. Instagram shows no reposts
 
-with worded as (
+with once as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.timestamp,
+        posts.caption,
+        posts.permalink,
+        posts.like_count,
+        posts.comments_count,
+        posts.view_count,
+        posts.media_type,
+        posts.media_product_type
+    from raw.instagram_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'instagram'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts = 0
+    union all
+    -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.timestamp,
+        posts.caption,
+        posts.permalink,
+        posts.like_count,
+        posts.comments_count,
+        posts.view_count,
+        posts.media_type,
+        posts.media_product_type
+    from raw.instagram_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'instagram'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts is distinct from 0
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+),
+
+worded as (
     select
         posts.month,
         posts.account_id,
@@ -26,15 +77,7 @@ with worded as (
             when posts.media_type = 'CAROUSEL_ALBUM' then 'album'
             when posts.media_type = 'IMAGE' then 'photo'
         end as kind
-    from raw.instagram_posts as posts
-    join staging.stg_collections as collections
-        on collections.platform = 'instagram'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
-    qualify row_number() over (
-        partition by posts.month, posts.id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
-    ) = 1
+    from once as posts
 )
 
 select

@@ -5,6 +5,55 @@
 -- units   counts as of observed_at; null where TikTok did not report one
 -- caveat  ids are integers beyond 2^53 and become text here; create_time is in seconds since 1970. All are shorts
 
+with once as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.create_time,
+        posts.video_description,
+        posts.username,
+        posts.like_count,
+        posts.comment_count,
+        posts.share_count,
+        posts.view_count
+    from raw.tiktok_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'tiktok'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts = 0
+    union all
+    -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.create_time,
+        posts.video_description,
+        posts.username,
+        posts.like_count,
+        posts.comment_count,
+        posts.share_count,
+        posts.view_count
+    from raw.tiktok_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'tiktok'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts is distinct from 0
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+)
+
 select
     'tiktok' as platform,
     posts.account_id,
@@ -23,12 +72,4 @@ select
     posts.view_count as views,
     posts.collection_id,
     posts.observed_at
-from raw.tiktok_posts as posts
-join staging.stg_collections as collections
-    on collections.platform = 'tiktok'
-    and collections.month = posts.month
-    and collections.collection_id = posts.collection_id
-qualify row_number() over (
-    partition by posts.month, posts.id
-    order by posts.observed_at desc, posts.account_id, posts.payload::varchar
-) = 1
+from once as posts

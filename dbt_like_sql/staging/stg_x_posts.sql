@@ -7,7 +7,60 @@
 --         video. A retweet carries the original's words and counts: is_repost keeps it apart. An animated GIF is no
 --         video. X does not tell a post with a link from one without: both are text
 
-with worded as (
+with once as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.created_at,
+        posts.text,
+        posts.like_count,
+        posts.reply_count,
+        posts.retweet_count,
+        posts.quote_count,
+        posts.impression_count,
+        posts.referenced_tweet_types,
+        posts.media_types
+    from raw.x_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'x'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts = 0
+    union all
+    -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts.created_at,
+        posts.text,
+        posts.like_count,
+        posts.reply_count,
+        posts.retweet_count,
+        posts.quote_count,
+        posts.impression_count,
+        posts.referenced_tweet_types,
+        posts.media_types
+    from raw.x_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'x'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts is distinct from 0
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+),
+
+worded as (
     select
         posts.month,
         posts.account_id,
@@ -29,15 +82,7 @@ with worded as (
             when len(posts.media_types) = 1 then 'photo'
             when len(posts.media_types) = 0 then 'text'
         end as kind
-    from raw.x_posts as posts
-    join staging.stg_collections as collections
-        on collections.platform = 'x'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
-    qualify row_number() over (
-        partition by posts.month, posts.id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
-    ) = 1
+    from once as posts
 )
 
 select

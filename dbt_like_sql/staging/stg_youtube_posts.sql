@@ -7,6 +7,55 @@
 --         0. Shares are not offered. A Short is told from a video nowhere in the API: all are video. The text is the
 --         title and, after an empty line, the description
 
+with once as (
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts."videoPublishedAt",
+        posts."publishedAt",
+        posts.title,
+        posts.description,
+        posts."likeCount",
+        posts."commentCount",
+        posts."viewCount"
+    from raw.youtube_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'youtube'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts = 0
+    union all
+    -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
+    select
+        posts.month,
+        posts.account_id,
+        posts.platform_account_id,
+        posts.collection_id,
+        posts.observed_at,
+        posts.id,
+        posts."videoPublishedAt",
+        posts."publishedAt",
+        posts.title,
+        posts.description,
+        posts."likeCount",
+        posts."commentCount",
+        posts."viewCount"
+    from raw.youtube_posts as posts
+    join staging.stg_collections as collections
+        on collections.platform = 'youtube'
+        and collections.month = posts.month
+        and collections.collection_id = posts.collection_id
+    where collections.repeated_posts is distinct from 0
+    qualify row_number() over (
+        partition by posts.month, posts.id
+        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+    ) = 1
+)
+
 select
     'youtube' as platform,
     posts.account_id,
@@ -25,12 +74,4 @@ select
     try_cast(posts."viewCount" as bigint) as views,
     posts.collection_id,
     posts.observed_at
-from raw.youtube_posts as posts
-join staging.stg_collections as collections
-    on collections.platform = 'youtube'
-    and collections.month = posts.month
-    and collections.collection_id = posts.collection_id
-qualify row_number() over (
-    partition by posts.month, posts.id
-    order by posts.observed_at desc, posts.account_id, posts.payload::varchar
-) = 1
+from once as posts

@@ -28,7 +28,10 @@ Status = Literal["running", "finished", "deferred", "failed"]
 
 @dataclass(frozen=True)
 class State:
-    """One row of raw.collection_log: how far a collection was at `recorded_at`."""
+    """One row of raw.collection_log: how far a collection was at `recorded_at`.
+
+    `repeated_posts`: rows of posts beyond the first of each post, once it is finished; null where nobody has counted.
+    """
 
     collection_id: str
     platform: Platform
@@ -48,6 +51,7 @@ class State:
     resume_at: datetime | None = None
     source: str | None = None
     reparsed_from: str | None = None
+    repeated_posts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class Subject:
     def tables(self) -> str:
         """What the raw tables of its rows begin with."""
         return "vendor" if self.source == "files" else self.platform
+
+    @property
+    def post_key(self) -> str:
+        """The column of its posts' table that names a post."""
+        return "post_id" if self.source == "files" else "id"
 
     def __str__(self) -> str:
         return f"{self.day or format(self.month, '%Y-%m')} {self.platform}"
@@ -202,6 +211,7 @@ class Collection:
             accounts_answered=sum(outcome in READ for outcome in outcomes),
             accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
             resume_at=resume_at,
+            repeated_posts=self._repeated(cursor) if status == "finished" else None,
         )
         _insert(cursor, "raw.collection_log", [vars(self.state)])
         about = {
@@ -211,6 +221,15 @@ class Collection:
             "recorded_at": at,
         }
         _insert(cursor, "raw.request_ledger", [{**row._asdict(), **about} for row in asking.spent])
+
+    def _repeated(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """How many rows of posts come on top of one a post: counted once here, not by every reader of the month."""
+        row = cursor.execute(
+            f"select count(*) - count(distinct {self.subject.post_key}) from raw.{self.subject.tables}_posts"
+            " where collection_id = $1 and month = $2",
+            [self._begun().collection_id, self.subject.month],
+        ).fetchone()
+        return int(row[0]) if row else 0
 
 
 def open_collection(

@@ -185,6 +185,7 @@ DECLARED: dict[str, dict[str, str]] = {
         "resume_at": "timestamptz",
         "source": "varchar",
         "reparsed_from": "varchar",
+        "repeated_posts": "bigint",
     },
     "raw.request_ledger": {
         "platform": "varchar",

@@ -172,6 +172,19 @@ def test_batches_are_committed_while_more_is_asked(lake):
     assert states == [(BATCH_ACCOUNTS,), (BATCH_ACCOUNTS + 1,), (BATCH_ACCOUNTS + 1,)]  # the third says: failed
 
 
+def test_a_finished_collection_tells_how_many_of_its_posts_came_twice(lake):
+    """Two accounts show the same post a1; a's own answers show each once."""
+    twice = answered("b")
+    twice.posts[0]["id"] = "a1"
+    with pytest.raises(CollectionError):
+        run(lake, Script(answered("a", posts=("1", "2")), then=CollectionError("gone")), "ab")
+    assert table(lake, "select repeated_posts from raw.collection") == [(None,)]
+    run(lake, Script(twice), "ab")
+    assert table(lake, "select repeated_posts from raw.collection") == [(1,)]
+    run(lake, Script(answered("a"), answered("b")), "ab", force=True)
+    assert table(lake, "select repeated_posts from raw.collection order by collection_id") == [(1,), (0,)]
+
+
 def test_a_rejected_value_is_kept_with_its_reason(lake):
     bad = Rejected("a", "a1", "reply_count", "-41", "bad count", SEEN, '{"reply_count":-41}')
     run(lake, Script(answered("a", rejected=[bad])), "a")

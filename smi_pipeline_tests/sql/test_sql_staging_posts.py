@@ -1,12 +1,14 @@
 """Each platform's words become common ones without a null turning into a zero on the way."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandbox.kinds import WORDS
 
+SEEN, HOUR = datetime(2025, 6, 9, 22, tzinfo=UTC), timedelta(hours=1)
 COUNTS = "likes, comments, shares, views, interactions"
 
 
@@ -387,3 +389,16 @@ def test_a_post_without_a_text_has_unknown_hashtags(shell):
     shell.collection("x")
     shell.posts("x", {"id": "1"})
     assert shell.rows("select hashtags from staging.stg_posts") == [(None,)]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("counted", [None, 0, 2])
+def test_the_last_observation_wins_and_a_month_without_repeats_reads_the_same_without_looking(shell, platform, counted):
+    """`repeated_posts` only spares the search: nobody has counted, there are none, or there are some."""
+    shell.collection(platform, repeated_posts=counted)
+    one, two = (1, 2) if platform == "tiktok" else ("1", "2")
+    shell.posts(platform, {"id": one}, {"id": two, "account_id": "b"})
+    if counted != 0:
+        shell.posts(platform, *({"id": one, "account_id": who, "observed_at": SEEN + HOUR} for who in "ca"))
+    rows = shell.rows(f"select post_id, account_id, observed_at from staging.stg_{platform}_posts order by 1")
+    assert rows == [("1", "a", SEEN if counted == 0 else SEEN + HOUR), ("2", "b", SEEN)]
