@@ -29,7 +29,8 @@ __all__ = ["Lake", "LakeError", "Transaction", "attempts", "extension_path", "qu
 
 CONFLICTS = 20
 Prepare = Callable[[duckdb.DuckDBPyConnection], None]
-_CONFLICT = ("transaction conflict", "could not serialize", "has been altered", "already exists", "deadlock detected")
+# How DuckLake begins the line that says why it will not commit. Later lines may hold anything that was to be written.
+_CONFLICT = ("Transaction conflict - ", "Exceeded the maximum retry count ")
 
 
 def extension_path(name: str) -> Path:
@@ -185,7 +186,9 @@ class Lake:
 def attempts() -> Iterable[stamina.Attempt]:
     """Attempts at a whole transaction, for as long as another writer's commit forbids this one's: `with attempt, ...`.
 
-    Only where nothing holds a lock can that happen: two hosts create the same table, a table is compacted meanwhile.
+    Only where nothing holds a lock can that happen: two hosts create the same table, a table that is replaced is
+    compacted meanwhile, or gets a column while others append to it. Appends have no conflict with each other, nor with
+    compaction.
     """
     return stamina.retry_context(
         on=_is_conflict, attempts=CONFLICTS, timeout=None, wait_initial=0.05, wait_max=2.0, wait_jitter=0.5
@@ -193,7 +196,9 @@ def attempts() -> Iterable[stamina.Attempt]:
 
 
 def _is_conflict(error: Exception) -> bool:
-    return isinstance(error, duckdb.Error) and any(words in str(error).lower() for words in _CONFLICT)
+    return isinstance(error, duckdb.TransactionException) and any(
+        line.startswith(_CONFLICT) for line in str(error).splitlines()
+    )
 
 
 @functools.cache

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from smi_pipeline.settings import Settings
 
 BUSY_TIMEOUT_MS = 30_000
-# Writers of different tables race for the next snapshot number; the loser of a round tries the next.
-COMMIT_ROUNDS = 100
+# Writers race for the next snapshot number; the loser of a round tries the next. With DuckLake's own pauses, each half as
+# long again as the one before, the tenth would take four seconds and the twentieth four minutes.
+COMMIT_ROUNDS, FIRST_PAUSE_MS, PAUSE_GROWTH = 100, 20, 1.05
 POSTGRES = ("postgres:", "postgresql:")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _PASSWORD = re.compile(r"password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
@@ -98,6 +99,8 @@ class Storage:
         if self.store is not None:
             _bind_keys(connection, self.store)
         connection.execute(f"set ducklake_max_retry_count = {COMMIT_ROUNDS}")
+        connection.execute(f"set ducklake_retry_wait_ms = {FIRST_PAUSE_MS}")
+        connection.execute(f"set ducklake_retry_backoff = {PAUSE_GROWTH}")
         connection.execute(f"attach {quoted('ducklake:' + catalog)} as {name} ({', '.join(chosen)})")
 
 

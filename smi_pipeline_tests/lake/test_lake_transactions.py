@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from smi import environment
 
-from smi_pipeline.lake.connection import Lake, LakeError, extension_path, quoted
+from smi_pipeline.lake.connection import Lake, LakeError, _database, attempts, extension_path, quoted
 from smi_pipeline.lake.derived import has_month, replace_month
 from smi_pipeline.lake.export import export_table
 from smi_pipeline.lake.frames import Frame, frame_of, read_frame
@@ -134,6 +134,70 @@ def test_four_processes_writing_at_once_lose_nothing(lake, elsewhere):
     with lake.read() as cursor:
         got = cursor.execute(f"select n from {TABLE} order by n").fetchall()
     assert [n for (n,) in got] == [who * 100 + n for who in range(4) for n in range(6)]
+
+
+def another_host(lake):
+    """A cursor of a database of its own on the same lake."""
+    cursor = _database(-1, lake).cursor()
+    cursor.execute("use lake")
+    return cursor
+
+
+def tries(lake, ours, theirs):
+    """How often a transaction has to be done while another host commits in its midst, once."""
+    done = 0
+    for attempt in attempts():
+        with attempt, lake.write("ours") as transaction:
+            transaction.cursor.execute(f"select count(n) from {TABLE}").fetchall()
+            if not done:
+                another_host(lake).execute(theirs)
+            done += 1
+            transaction.cursor.execute(ours)
+    return done
+
+
+APPEND = f"insert into {TABLE} by name select date '2025-05-01' as month, n from range(50) t(n)"
+REPLACE = f"delete from {TABLE} where month = '2025-05-01'"
+COMPACT = "call ducklake_merge_adjacent_files('lake')"
+BETWEEN_HOSTS = pytest.mark.parametrize("elsewhere", ["servers"], indirect=True)
+
+
+@BETWEEN_HOSTS
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        (APPEND, APPEND, 1),
+        (APPEND, COMPACT, 1),
+        (COMPACT, APPEND, 1),
+        (APPEND, f"alter table {TABLE} add column extra bigint", 2),
+        ("create table if not exists metrics.same (a int)", "create table metrics.same (a int)", 2),
+        ("create or replace view metrics.seen as select 1 as a", "create view metrics.seen as select 1 as a", 2),
+        (REPLACE, COMPACT, 2),
+        (COMPACT, REPLACE, 2),
+        (REPLACE, APPEND, 2),
+        (COMPACT, COMPACT, 2),
+    ],
+)
+def test_what_another_hosts_commit_forbids_is_done_again_and_appends_never_are(lake, ours, theirs, expected):
+    replace_month(lake, TABLE, MAY, rows(n=list(range(50))))
+    for _ in range(2):
+        another_host(lake).execute(APPEND)
+    assert tries(lake, ours, theirs) == expected
+
+
+@BETWEEN_HOSTS
+def test_a_mistake_is_not_tried_again_whatever_words_its_message_holds(lake):
+    """The message of a failed COMMIT has the statements in it, and they have the data."""
+    replace_month(lake, TABLE, MAY, rows(n=[1]))
+    with pytest.raises(duckdb.CatalogException, match="already exists"):
+        tries(lake, f"create table {TABLE} (n bigint)", APPEND)
+    done = 0
+    with pytest.raises(duckdb.Error, match="Transaction conflict - x"):
+        for attempt in attempts():
+            with attempt, lake.write("ours") as transaction:
+                done += 1
+                transaction.cursor.execute("select error('Transaction conflict - x')")
+    assert done == 1
 
 
 KILLED = """
