@@ -29,8 +29,9 @@ __all__ = ["Lake", "LakeError", "Transaction", "attempts", "extension_path", "qu
 
 CONFLICTS = 20
 Prepare = Callable[[duckdb.DuckDBPyConnection], None]
-# How DuckLake begins the line that says why it will not commit. Later lines may hold anything that was to be written.
+# What DuckLake says in the second line of a message, and PostgreSQL at its end, of commits that forbid each other.
 _CONFLICT = ("Transaction conflict - ", "Exceeded the maximum retry count ")
+_SERIALIZATION = ("could not serialize access", "deadlock detected")
 
 
 def extension_path(name: str) -> Path:
@@ -187,8 +188,8 @@ def attempts() -> Iterable[stamina.Attempt]:
     """Attempts at a whole transaction, for as long as another writer's commit forbids this one's: `with attempt, ...`.
 
     Only where nothing holds a lock can that happen: two hosts create the same table, a table that is replaced is
-    compacted meanwhile, or gets a column while others append to it. Appends have no conflict with each other, nor with
-    compaction.
+    compacted meanwhile, or gets a column while others append to it, or rows leave the catalog for a file while they are
+    replaced. Appends have no conflict with each other, nor with compaction.
     """
     return stamina.retry_context(
         on=_is_conflict, attempts=CONFLICTS, timeout=None, wait_initial=0.05, wait_max=2.0, wait_jitter=0.5
@@ -196,9 +197,12 @@ def attempts() -> Iterable[stamina.Attempt]:
 
 
 def _is_conflict(error: Exception) -> bool:
-    return isinstance(error, duckdb.TransactionException) and any(
-        line.startswith(_CONFLICT) for line in str(error).splitlines()
-    )
+    """Whether another writer's commit is the reason. Between the two places are statements, with data in them."""
+    if not isinstance(error, duckdb.Error):
+        return False
+    second = str(error).splitlines()[1:2]
+    last = str(error).rpartition("ERROR:")[2].lstrip()
+    return any(line.startswith(_CONFLICT) for line in second) or last.startswith(_SERIALIZATION)
 
 
 @functools.cache
