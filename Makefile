@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENTS_PIP := $(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev check conformance test test-real lock clean
+.PHONY: help setup demo dev check conformance test test-real test-crash lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ test: check ## check, then every test with coverage
 
 test-real: setup ## every month of the recorded posts in ../shared/realdata (the better part of an hour)
 	$(BIN)/python -m pytest -m real
+
+test-crash: setup ## kill -9 at a hundred points on both kinds of lake (a quarter of an hour)
+	$(BIN)/python -m pytest -n 2 -m "crash or not crash" smi_pipeline_tests/lake/test_lake_killed.py
 
 lock: ## write the locked lists anew (needs uv)
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml -o requirements.txt

@@ -33,10 +33,10 @@ class Servers:
     store: int
     buckets: Path
 
-    def fresh(self, name):
-        """A database and a bucket of that name, made anew, as settings."""
+    def fresh(self, name, *, like="template1"):
+        """A database and a bucket of that name, made anew, as settings. `like`: the database it is a copy of."""
         with psycopg.connect(self.conninfo("postgres"), password=PASSWORD, autocommit=True) as connection:
-            connection.execute(f'create database "{name}"')
+            connection.execute(f'create database "{name}" template "{like}"')
         (self.buckets / name).mkdir(parents=True)
         return {
             "SMI_CATALOG": f"postgres:{self.conninfo(name)}",

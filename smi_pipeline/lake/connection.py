@@ -51,7 +51,11 @@ def extension_path(name: str) -> Path:
 
 @dataclass
 class Transaction:
-    """A write in progress. `snapshot` is the committed snapshot's id, known after the block ends."""
+    """A write in progress. `snapshot` is the committed snapshot's id, known after the block ends.
+
+    A write that changes no table (removing orphans, merging where nothing is small) makes none: then it is the one
+    this process made last, or null.
+    """
 
     cursor: duckdb.DuckDBPyConnection
     snapshot: int | None = None
@@ -126,7 +130,8 @@ class Lake:
                             {"message": message, "extra": json.dumps(extra, default=str)},
                         )
                         cursor.execute("commit")
-                        transaction.snapshot = _one(cursor.execute("from lake.last_committed_snapshot()"))
+                        last = cursor.execute("from lake.last_committed_snapshot()").fetchone()
+                        transaction.snapshot = None if last is None or last[0] is None else int(last[0])
                     else:
                         cursor.execute("rollback")
                 except BaseException:

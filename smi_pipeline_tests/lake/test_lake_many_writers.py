@@ -3,11 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-from smi import environment
+from smi import PROJECT, environment
 
-WRITER = Path(__file__).with_name("writer.py")
+WRITER = PROJECT / "smi_pipeline_tests" / "writer.py"
 WRITERS, ROUNDS, ACCOUNTS, POSTS = 8, 3, 4, 25
 
 

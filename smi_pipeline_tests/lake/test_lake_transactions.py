@@ -95,6 +95,15 @@ def test_a_failed_write_leaves_no_trace_and_tells_its_own_error(lake):
     assert lake.snapshot() == before
 
 
+def test_a_write_that_changes_no_table_makes_no_snapshot(lake):
+    before = lake.snapshot()
+    _database.cache_clear()  # a process that has committed nothing yet
+    with lake.write("small files into larger ones") as transaction:
+        transaction.cursor.execute(COMPACT)
+    assert transaction.snapshot is None
+    assert lake.snapshot() == before
+
+
 def test_a_reader_sees_one_snapshot_from_begin_to_end(lake):
     replace_month(lake, TABLE, MAY, rows(n=[1]))
     with lake.read() as cursor:
@@ -196,13 +205,17 @@ def test_a_mistake_is_not_tried_again_whatever_words_its_message_holds(lake):
     replace_month(lake, TABLE, MAY, rows(n=[1]))
     with pytest.raises(duckdb.CatalogException, match="already exists"):
         tries(lake, f"create table {TABLE} (n bigint)", APPEND)
-    done = 0
-    with pytest.raises(duckdb.Error, match="Transaction conflict - x"):
+    done = []
+
+    def mistaken():
         for attempt in attempts():
             with attempt, lake.write("ours") as transaction:
-                done += 1
+                done.append(attempt.num)
                 transaction.cursor.execute("select error('Transaction conflict - x')")
-    assert done == 1
+
+    with pytest.raises(duckdb.Error, match="Transaction conflict - x"):
+        mistaken()
+    assert done == [1]
 
 
 KILLED = """

@@ -54,7 +54,8 @@ def month_of(month, who, number, rows):
 
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def main(who, rounds, accounts, posts):
