@@ -16,10 +16,11 @@ from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month, day_span
 from smi_pipeline.registry.models import Account, Platform
 
-# Whole accounts are committed together: a transaction takes as long for one row as for thousands. What is not committed
-# yet when a run dies is asked again, so a slow collection does not wait for a full batch.
-BATCH_POSTS = 10_000
-BATCH_ACCOUNTS = 100
+# Whole accounts are committed together: a transaction takes as long for one row as for thousands, some seventy
+# milliseconds of CPU. What is not committed yet when a run dies is asked again, so a slow collection does not wait for a
+# full batch; these bound the memory.
+BATCH_POSTS = 25_000
+BATCH_ACCOUNTS = 250
 BATCH_SECONDS = 15.0
 SHOWN = 10
 
@@ -158,15 +159,16 @@ async def _batches(results: AsyncIterator[AccountResult]) -> AsyncIterator[tuple
     What came before an error is given out before it, unmarked.
     """
     batch: list[AccountResult] = []
+    posts = 0
     now = asyncio.get_running_loop().time
     began = now()
     try:
         async for result in results:
-            posts = sum(len(one.posts) for one in batch)
             if batch and (len(batch) >= BATCH_ACCOUNTS or posts >= BATCH_POSTS or now() - began >= BATCH_SECONDS):
                 yield batch, False
-                batch, began = [], now()
+                batch, posts, began = [], 0, now()
             batch.append(result)
+            posts += len(result.posts)
     except CollectionError:
         if batch:
             yield batch, False
