@@ -5,7 +5,16 @@
 Prints, per platform and for all: requests over the fewest a correct reading needs (target 1.00), wall time over the
 latency floor at the concurrency allowed (target 1.3), and the client's CPU milliseconds per hundred posts, validation
 and commit included (target 2.0). The floor is what waiting alone takes: requests over concurrency times the latency, or
-the longest chain of requests of which each needs the one before it. Figures of one run, to be compared with each other.
+the longest chain of requests of which each needs the one before it.
+
+Beside them a bare client, which sends the same requests again as many at a time, needs no answer for the next question,
+and reads and throws the answers away: its wall time over requests over concurrency times the latency, and its CPU. What
+it takes is the server's time, which shares the machine, and the least a Python client costs.
+
+A hundred posts are not a page where an account has 73 in the month or pages hold fifty: the second table is of accounts
+with exactly a hundred, a full page each on Facebook, X and TikTok, two pages on Instagram, two and two on YouTube. All
+platforms are collected into one lake, the first one into an empty one, where DuckLake looks up more.
+Figures of one run, to be compared with each other.
 """
 
 from __future__ import annotations
@@ -16,9 +25,14 @@ import os
 import resource
 import tempfile
 import time
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
 
 from smi_pipeline.collectors.collect import collector
 from smi_pipeline.collectors.http import Wire
@@ -29,32 +43,83 @@ from smi_pipeline.registry.models import PLATFORMS, Account
 from smi_pipeline.sandbox.process import SandboxProcess, environment
 from smi_pipeline.settings import Settings
 
-LATENCY, ACCOUNTS, POSTS = 0.05, 138, 73  # 138 accounts on each of five platforms, 50,370 posts
+LATENCY, ACCOUNTS = 0.05, 138  # seconds, and accounts on each of five platforms
+POSTS, FULL_PAGE = 73, 100  # an account and month: 50,370 posts together, and pages that are full
 MONTH, ZONE = Month.parse("2025-05"), ZoneInfo("Asia/Shanghai")
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What reading a platform took: counts, and seconds."""
+
+    requests: float
+    least: float
+    posts: float
+    wall: float
+    floor: float
+    cpu: float
+    bare_wall: float
+    bare_floor: float
+    bare_cpu: float
+
+    def __str__(self) -> str:
+        hundreds = self.posts / 100
+        return (
+            f"{self.requests:8.0f} {self.requests / self.least:7.2f} {self.wall:7.2f} {self.floor:7.2f}"
+            f" {self.wall / self.floor:6.2f} {1000 * self.cpu / hundreds:9.2f} {1000 * self.cpu / self.requests:8.2f}"
+            f" {self.bare_wall / self.bare_floor:10.2f} {1000 * self.bare_cpu / hundreds:9.2f}"
+        )
+
+
+class Recording(httpx.AsyncBaseTransport):
+    """The collectors' transport, with the requests that passed it."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.requests: list[httpx.Request] = []
+        self._transport = AiohttpTransport(limits=httpx.Limits(max_connections=concurrency))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and remember it."""
+        self.requests.append(request)
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
 def main() -> None:
-    """Measure the five platforms one after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        accounts = write(Path(folder) / "data")
-        now = MONTH.end(ZONE) + timedelta(minutes=1)
-        with SandboxProcess(Path(folder) / "data", now=now) as sandbox:
-            sandbox.set_faults({"latency_seconds": LATENCY})
-            os.environ |= environment(sandbox.base_url)
-            settings = Settings(_env_file=None)
-            warm_up(settings, Path(folder))
-            print("platform   requests / least  wall s floor s  ratio  CPU ms/100 posts")
-            totals = [measure(platform, accounts[platform], settings, Path(folder)) for platform in PLATFORMS]
-    requests, least, wall, floor, cpu, posts = map(sum, zip(*totals, strict=True))
-    show("all", requests, least, wall, floor, cpu, posts)
+    """Measure the five platforms one after the other, twice."""
+    for posts in (POSTS, FULL_PAGE):
+        counted = f"{ACCOUNTS} accounts, {posts} posts each"
+        print(f"{counted:53}CPU milliseconds a        bare client, CPU")
+        print("platform   requests / least  wall s floor s  ratio 100 posts  request      ratio 100 posts")
+        with tempfile.TemporaryDirectory() as folder:
+            measure_all(Path(folder), posts)
 
 
-def measure(platform: str, accounts: list[Account], settings: Settings, folder: Path) -> tuple[float, ...]:
-    """One platform's month into a lake of its own."""
-    lake = Lake.of(folder / platform)
-    with lake.read():
-        pass  # created before the clock runs
-    wire = Wire(rates=folder / "rates.sqlite")
+def measure_all(folder: Path, posts: int) -> None:
+    """All platforms into one lake, from a server of their own."""
+    accounts = write(folder / "data", posts)
+    with SandboxProcess(folder / "data", now=MONTH.end(ZONE) + timedelta(minutes=1)) as sandbox:
+        sandbox.set_faults({"latency_seconds": LATENCY})
+        os.environ |= environment(sandbox.base_url)
+        settings = Settings(_env_file=None)
+        warm_up(settings, folder)
+        lake = Lake.of(folder / "lake")
+        with lake.read():
+            pass  # created before the clock runs
+        found = []
+        for platform in PLATFORMS:
+            found.append(measure(platform, accounts[platform], posts, settings, lake))
+            print(f"{platform:10} {found[-1]}")
+        print(f"{'all':10} {Figures(*map(sum, zip(*map(astuple, found), strict=True)))}")
+
+
+def measure(platform: str, accounts: list[Account], posts: int, settings: Settings, lake: Lake) -> Figures:
+    """One platform's month, and the same requests by the bare client."""
+    sent = Recording(settings.concurrency)
+    wire = Wire(transport=sent, rates=lake.path / "rates.sqlite")
     began, spent = time.perf_counter(), cpu_seconds()
     summary = asyncio.run(
         collect_month(
@@ -69,31 +134,48 @@ def measure(platform: str, accounts: list[Account], settings: Settings, folder: 
         )
     )
     wall, cpu = time.perf_counter() - began, cpu_seconds() - spent
-    floor = LATENCY * max(summary.requests / settings.concurrency, longest_chain(platform, settings))
-    show(platform, summary.requests, summary.least, wall, floor, cpu, summary.posts)
-    return summary.requests, summary.least, wall, floor, cpu, summary.posts
+    if (len(sent.requests), summary.posts) != (summary.requests, len(accounts) * posts):
+        raise SystemExit(f"{platform}: {summary.posts} posts by {len(sent.requests)} requests")
+    began, spent = time.perf_counter(), cpu_seconds()
+    asyncio.run(throw_away(sent.requests, settings.concurrency))
+    bare_wall, bare_cpu = time.perf_counter() - began, cpu_seconds() - spent
+    waiting = LATENCY * summary.requests / settings.concurrency
+    floor = max(waiting, LATENCY * longest_chain(platform, posts, settings))
+    return Figures(
+        *(summary.requests, summary.least, summary.posts, wall, floor, cpu),
+        *(bare_wall, waiting, bare_cpu),
+    )
 
 
-def longest_chain(platform: str, settings: Settings) -> float:
+async def throw_away(requests: list[httpx.Request], concurrency: int) -> None:
+    """Ask the same again and only read the answers."""
+    waiting = iter(requests)
+
+    async def work(session: aiohttp.ClientSession) -> None:
+        for request in waiting:
+            asked = session.request(
+                request.method, str(request.url), headers=dict(request.headers), data=request.content or None
+            )
+            async with asked as answer:
+                await answer.read()
+                answer.raise_for_status()
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(work(session) for _ in range(concurrency)))
+
+
+def longest_chain(platform: str, posts: int, settings: Settings) -> float:
     """Requests of which each needs the answer of the one before it."""
     if platform != "tiktok":
         return 3
     names = settings.tiktok_names_a_query
-    return 1 + names / settings.concurrency + names * POSTS / 100 + 1
+    return 1 + names / settings.concurrency + names * posts / 100 + 1
 
 
 def cpu_seconds() -> float:
     """User and system time of this process, all threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def show(name: str, requests: float, least: float, wall: float, floor: float, cpu: float, posts: float) -> None:
-    """One line of figures."""
-    print(
-        f"{name:10} {requests:8.0f} {requests / least:7.2f} {wall:7.2f} {floor:7.2f} {wall / floor:6.2f}"
-        f" {1000 * cpu / (posts / 100):17.2f}"
-    )
 
 
 def warm_up(settings: Settings, folder: Path) -> None:
@@ -103,11 +185,11 @@ def warm_up(settings: Settings, folder: Path) -> None:
     asyncio.run(collect_month(lake, "x", lambda: collector("x", settings), MONTH, ZONE, "final", some, synthetic=True))
 
 
-def write(folder: Path) -> dict[str, list[Account]]:
-    """The data set, and the registry's accounts by platform."""
+def write(folder: Path, posts: int) -> dict[str, list[Account]]:
+    """The data set, `posts` an account, and the registry's accounts by platform."""
     folder.mkdir()
     accounts: dict[str, list[Account]] = {platform: [] for platform in PLATFORMS}
-    step = (MONTH.end(ZONE) - MONTH.start(ZONE)) / POSTS
+    step = (MONTH.end(ZONE) - MONTH.start(ZONE)) / posts
     with (folder / "accounts.csv").open("w", newline="") as one, (folder / "posts.csv").open("w", newline="") as two:
         account_rows, post_rows = csv.writer(one), csv.writer(two)
         account_rows.writerow(["platform", "account_id", "handle", "display_name", "followers", "followers_at"])
@@ -118,7 +200,7 @@ def write(folder: Path) -> dict[str, list[Account]]:
                 handle, own = f"sbx_b{number}", account_id(platform, number)
                 account_rows.writerow([platform, own, handle, f"Account {number}", 1000 + number, ""])
                 accounts[platform].append(Account(city_id="1", platform=platform, handle=handle, account_id=own))
-                for place in range(POSTS):
+                for place in range(posts):
                     at = (MONTH.start(ZONE) + step * place).replace(microsecond=0).isoformat()
                     text = f"Spring in the old town, day {place}: lanterns and tea by the river #travel #city{number}"
                     counts = (place * 7, place % 9, place % 5, place * 31)

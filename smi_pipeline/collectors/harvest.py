@@ -12,6 +12,9 @@ from smi_pipeline.collectors.records import AccountResult, Outcome, Rejected, Ro
 from smi_pipeline.collectors.verdict import Refusal, words
 from smi_pipeline.registry.models import Account
 
+# What goes into its column without a further look, once the texts are known to be storable.
+_AS_THEY_ARE = {str, int, bool, list, datetime, Moment, type(None)}
+
 
 @dataclass
 class Harvest:
@@ -27,11 +30,13 @@ class Harvest:
     notes: list[str] = field(default_factory=list)
     _accounts: list[Row] = field(default_factory=list)
     _account_rejects: list[Rejected] = field(default_factory=list)
-    _posts: dict[str, tuple[Row | None, list[Rejected]]] = field(default_factory=dict)
+    _posts: dict[str, Row | None] = field(default_factory=dict)
+    _post_rejects: dict[str, list[Rejected]] = field(default_factory=dict)
     _replaced: int = 0
 
     def observe(self, record: Record, payload: Any, at: datetime) -> None:
         """Take the account's own record, read at `at`."""
+        self.observed_at = max(at, self.observed_at or at)
         row, rejected = self._row(record, compact(payload), at, post_id=None)
         self._accounts.append(row)
         self._account_rejects += rejected
@@ -54,7 +59,9 @@ class Harvest:
             if isinstance(moment, Bad) or isinstance(identity, Bad):
                 self.refuse(record, payload, at)
             else:
-                self._posts[str(identity)] = self._row(record, compact(payload), at, post_id=str(identity))
+                row, rejected = self._row(record, compact(payload), at, post_id=str(identity))
+                row[record.time_field] = moment.raw
+                self._keep(str(identity), row, rejected)
         return older
 
     def refuse(self, record: PostRecord, payload: Any, at: datetime) -> None:
@@ -64,7 +71,7 @@ class Harvest:
         name, bad = (record.id_field, identity) if known is None else (record.time_field, moment)
         text = compact(payload)
         rejected = Rejected(self.account.account_id, known, name, self._sent(bad), "malformed", at, text)
-        self._posts[known or text] = (None, [rejected])
+        self._keep(known or text, None, [rejected])
 
     def called(self, name: str) -> Outcome:
         """The account was found by its id and calls itself `name` now: whether that is a new name."""
@@ -90,8 +97,8 @@ class Harvest:
             detail="; ".join(self.notes) or None,
             observed_at=self.observed_at,
             accounts=self._accounts,
-            posts=[row for row, _ in self._posts.values() if row is not None],
-            rejected=[*self._account_rejects, *(one for _, some in self._posts.values() for one in some)],
+            posts=[row for row in self._posts.values() if row is not None],
+            rejected=[*self._account_rejects, *(one for some in self._post_rejects.values() for one in some)],
         )
 
     def refused(self, refusal: Refusal, at: datetime) -> AccountResult:
@@ -114,28 +121,32 @@ class Harvest:
             rejected=[*(self._account_rejects if keep else []), *drifted],
         )
 
+    def _keep(self, key: str, row: Row | None, rejected: list[Rejected]) -> None:
+        """Keep a post and what was rejected of it, in place of what came of it before."""
+        self._posts[key] = row
+        self._post_rejects.pop(key, None)
+        if rejected:
+            self._post_rejects[key] = rejected
+
     def _row(self, record: Record, payload: str, at: datetime, *, post_id: str | None) -> tuple[Row, list[Rejected]]:
-        self.observed_at = max(at, self.observed_at or at)
         row: Row = {
             "account_id": self.account.account_id,
             "platform_account_id": self.platform_account_id,
             "observed_at": at,
+            **record.__dict__,
         }
         rejected: list[Rejected] = []
-        clean = "\\u0000" not in payload and "\ufffd" not in payload  # looked at once, not for every field
-        for name, value in record.__dict__.items():  # the commonest first: this runs for every field of every post
-            if isinstance(value, str):
-                row[name] = value if clean else self._storable(value)
-            elif value is None or isinstance(value, int):
-                row[name] = value
-            elif isinstance(value, Moment):
-                row[name] = value.raw
-            elif isinstance(value, Bad):
-                row[name] = None
-                sent = self._sent(value)
-                rejected.append(Rejected(self.account.account_id, post_id, name, sent, "bad count", at, payload))
-            else:
-                row[name] = [self._storable(text) for text in value]
+        clean = "\\u0000" not in payload and "\ufffd" not in payload
+        if not clean or not _AS_THEY_ARE.issuperset(map(type, row.values())):  # seldom: almost every post is all good
+            for name, value in row.items():
+                if isinstance(value, str):
+                    row[name] = self._storable(value)
+                elif isinstance(value, list):
+                    row[name] = [self._storable(text) for text in value]
+                elif isinstance(value, Bad):
+                    row[name] = None
+                    sent = self._sent(value)
+                    rejected.append(Rejected(self.account.account_id, post_id, name, sent, "bad count", at, payload))
         row["payload"] = payload
         return row, rejected
 

@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import httpx
+import msgspec
 import stamina
 from httpx_aiohttp import AiohttpTransport
 
@@ -75,6 +76,10 @@ HEADERS = (
     "x-app-usage",
     "x-business-use-case-usage",
 )
+
+_HEADERS_SENT = {"user-agent": "smi-pipeline", "accept": "application/json", "accept-encoding": "gzip, deflate, br"}
+_EXTENSIONS = {"timeout": TIMEOUT.as_dict()}
+_DECODER = msgspec.json.Decoder()
 
 Transport = httpx.AsyncBaseTransport
 Params = Mapping[str, str | int]
@@ -174,13 +179,8 @@ class Http:
         self._stopped: CollectionError | None = None
         self._not_before = 0.0
         self._fruitless = 0
-        self._client = httpx.AsyncClient(
-            transport=wire.transport or _aiohttp(concurrency),
-            headers={"user-agent": "smi-pipeline", "accept": "application/json", **(headers or {})},
-            timeout=TIMEOUT,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._transport = wire.transport or _aiohttp(concurrency)
+        self._headers = {**_HEADERS_SENT, "host": self._base.netloc.decode(), **(headers or {})}
 
     def __repr__(self) -> str:
         return f"Http({self.platform}, {self.origin}, {self.requests} requests)"
@@ -191,7 +191,7 @@ class Http:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
         self._rates.close()
 
     @property
@@ -226,12 +226,13 @@ class Http:
             CollectionError: nobody else should be asked: credential refused, out of reach. Asked once, remembered.
             Deferred: quota used up, or a wait longer than LONGEST_WAIT.
         """
-        request = self._client.build_request(
+        request = httpx.Request(
             "GET" if json_body is None and form is None else "POST",
             self._url(path, {**self._params, **(params or {})}),
             json=json_body,
             data=form,
-            headers=headers,
+            headers={**self._headers, **(headers or {})},
+            extensions=_EXTENSIONS,
         )
         throttled = _Throttled()
         try:
@@ -372,7 +373,7 @@ class Http:
         raw = bytearray()
         try:
             async with asyncio.timeout(self._wire.deadline):
-                response = await self._client.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
                 try:
                     async for chunk in response.aiter_bytes():
                         raw += chunk
@@ -400,7 +401,7 @@ class Http:
             text = raw.decode()
             if good and not any(kind in headers.get("content-type", "") for kind in ("json", "javascript")):
                 raise ValueError(f"content type {headers.get('content-type') or 'not given'} instead of JSON")  # noqa: TRY301
-            body = json.loads(text if secret else self.redact.received(text), parse_constant=_no_number)
+            body = _json(text if secret else self.redact.received(text))
         except (ValueError, RecursionError) as error:
             if good:
                 raise _AgainError("transient", self._quoted(error, raw, secret=secret), at=at) from None
@@ -446,6 +447,19 @@ def _aiohttp(concurrency: int) -> Transport:
 def _trust() -> ssl.SSLContext:
     """Whom TLS trusts; read once a process, because reading the certificates takes longer than a request."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _json(text: str) -> Any:
+    """What a JSON text holds, integers of any length exact.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return _DECODER.decode(text)
+    except msgspec.MsgspecError:  # half a surrogate pair, which this one refuses; and all that is no JSON, told better
+        return json.loads(text, parse_constant=_no_number)
 
 
 def _no_number(name: str) -> NoReturn:

@@ -189,24 +189,24 @@ class TikTokReader(Reader):
         await each(harvests, one, at_once=self.http.concurrency)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
-        """Accounts one by one; those that are there in groups, asked as soon as a group is full."""
+        """Accounts one by one; those that are there in groups, asked as soon as a group is full or nobody is left."""
         ready: list[Harvest] = []
+        left = len(harvests)
 
         async def one(harvest: Harvest) -> None:
-            nonlocal ready
+            nonlocal ready, left
             try:
                 await self._user(harvest)
             except Refusal as refusal:
                 await emit(self.refused(harvest, refusal))
-                return
-            ready.append(harvest)
-            if len(ready) == self._names_a_query:
+            else:
+                ready.append(harvest)
+            left -= 1
+            if ready and (len(ready) == self._names_a_query or left == 0):
                 group, ready = ready, []
                 await self._group(group, emit)
 
         await each(harvests, one, at_once=self.http.concurrency)
-        if ready:
-            await self._group(ready, emit)
 
     async def _user(self, harvest: Harvest) -> None:
         harvest.platform_account_id = harvest.account.handle

@@ -141,11 +141,10 @@ class BadPayload(Refusal):
 def part(value: Any, *path: str | int) -> Any:
     """The value at `path` of a JSON value, null where the way there ends."""
     for step in path:
-        if (isinstance(step, str) and isinstance(value, dict)) or (isinstance(step, int) and isinstance(value, list)):
-            try:
-                value = value[step]  # type: ignore[index]
-            except (KeyError, IndexError):
-                return None
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
         else:
             return None
     return value

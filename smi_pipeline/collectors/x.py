@@ -90,6 +90,7 @@ class XPost(PostRecord):
 
 USER = TypeAdapter(XUser)
 POSTS = TypeAdapter(list[XPost])
+Then = Callable[[Harvest, dict[str, Any], Reply], Awaitable[Outcome]]  # what is to be done with a user who is there
 
 
 def classify(reply: Reply) -> Verdict:
@@ -164,20 +165,18 @@ class XReader(Reader):
         async def known(harvest: Harvest, record: dict[str, Any], reply: Reply) -> Outcome:
             return self._observe(harvest, record, reply)[1]
 
-        for first in range(0, len(harvests), BATCH):
-            await self._batch(harvests[first : first + BATCH], emit, known)
+        await self._batches(harvests, emit, known)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Users in hundreds, then the timelines of those that are there."""
-        for first in range(0, len(harvests), BATCH):
-            await self._batch(harvests[first : first + BATCH], emit, self._timeline)
+        await self._batches(harvests, emit, self._timeline)
 
-    async def _batch(
-        self,
-        harvests: list[Harvest],
-        emit: Emit,
-        then: Callable[[Harvest, dict[str, Any], Reply], Awaitable[Outcome]],
-    ) -> None:
+    async def _batches(self, harvests: list[Harvest], emit: Emit, then: Then) -> None:
+        """Two hundreds at a time: while timelines of the one are read the other's users are looked up."""
+        batches = (harvests[first : first + BATCH] for first in range(0, len(harvests), BATCH))
+        await each(batches, lambda batch: self._batch(batch, emit, then), at_once=2)
+
+    async def _batch(self, harvests: list[Harvest], emit: Emit, then: Then) -> None:
         try:
             found = await self._users(harvests)
         except Refusal as refusal:
@@ -373,7 +372,7 @@ def item(payload: Any) -> Any:
     """A post's payload with the types of its references and media where `XPost` looks for them."""
     if not isinstance(payload, dict):
         return payload
-    references = part(payload, "referenced_tweets") or part(payload, "referenced_posts")
+    references = payload.get("referenced_tweets") or payload.get("referenced_posts")
     types = [part(one, "type") for one in references] if isinstance(references, list) else []
     kinds = [kind for one in part(payload, "includes", "media") or [] if (kind := part(one, "type")) is not None]
     # Attached and yet told by no medium: of an unknown kind, which is not the same as a post of text alone.

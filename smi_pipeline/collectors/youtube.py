@@ -204,7 +204,10 @@ class YouTubeReader(Reader):
     async def _channels(
         self, harvests: list[Harvest], emit: Emit, then: Callable[[Harvest, Any, Reply], Awaitable[None]]
     ) -> None:
-        """The channels' own records: of those whose id is known in fifties, of the others one by one."""
+        """The channels' own records: of those whose id is known in fifties, of the others one by one.
+
+        Two fifties at a time: while uploads of the one are listed the other's channels are asked for.
+        """
         fields = self.asked("account", harvests[0])
 
         async def ask(**which: str | int) -> Reply:
@@ -239,8 +242,7 @@ class YouTubeReader(Reader):
 
         known = [harvest for harvest in harvests if harvest.account.platform_account_id]
         named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
-        for first in range(0, len(known), BATCH):
-            await by_id(known[first : first + BATCH])
+        await each((known[first : first + BATCH] for first in range(0, len(known), BATCH)), by_id, at_once=2)
         await each(named, by_handle, at_once=self.http.concurrency)
 
     def _observe(self, harvest: Harvest, record: Any, reply: Reply) -> tuple[YouTubeChannel, Outcome]:

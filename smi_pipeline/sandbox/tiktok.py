@@ -132,10 +132,13 @@ class TikTok:
             item
             for owner in self._named(query, ask.now)
             for item in owner.items[owner.posts_before(start) : owner.posts_by(last)]
-            if all(test(item) for test in every)
-            and (not some or any(test(item) for test in some))
-            and not any(test(item) for test in none)
         ]
+        for test in every:
+            items = list(filter(test, items))
+        if some:
+            items = [item for item in items if any(test(item) for test in some)]
+        if none:
+            items = [item for item in items if not any(test(item) for test in none)]
         return sorted(items, key=lambda item: int(item.id), reverse=True)
 
     def _named(self, query: dict[str, Any], now: datetime) -> list[Owner]:

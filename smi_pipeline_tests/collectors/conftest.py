@@ -63,6 +63,7 @@ class Fake:
     cursor: Callable[[int], str] = str
     edit: Callable[[Any], Any] = lambda value: value
     settings: dict[str, Any] = field(default_factory=dict)
+    takes_turns: bool = False  # whether other requests may be sent before one is answered
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -90,6 +91,10 @@ class Fake:
         values |= {f"{platform}_base_url": BASE for platform in PLATFORMS} | {"concurrency": 4} | self.settings
         return Settings(_env_file=None, **values)
 
+    async def after_a_turn(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return self(request)
+
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
 
@@ -97,7 +102,7 @@ class Fake:
         self, accounts: list[Account] | None = None, window: Window = MAY, results: list[AccountResult] | None = None
     ) -> list[AccountResult]:
         results = [] if results is None else results
-        wire = Wire(httpx.MockTransport(self), self.sleep)
+        wire = Wire(httpx.MockTransport(self.after_a_turn if self.takes_turns else self), self.sleep)
         before = len(self.requests)
         async with collector(self.platform, self.make_settings(), wire=wire) as reader:
             async with aclosing(reader.collect(accounts or self.accounts(), window)) as stream:

@@ -78,6 +78,15 @@ def test_x_users_are_asked_for_in_hundreds(lab):
     assert len(fake.requests) == 2 + 101
 
 
+def test_x_users_of_the_next_hundred_are_asked_for_while_timelines_are_read(lab):
+    fake = lab.Fake("x", {f"city{n}": [] for n in range(201)}, takes_turns=True)
+    fake.collect()
+
+    paths = [request.url.path for request in fake.requests]
+    second = paths.index("/2/users/by", 1)
+    assert sum(path.endswith("/tweets") for path in paths[:second]) < 50  # of the first hundred's
+
+
 def test_x_tells_suspended_protected_and_unmentioned_accounts_apart(lab):
     fake = lab.Fake("x", {"gone": [], "shut": [], "lost": [], "open": []})
 
@@ -646,6 +655,15 @@ def test_tiktok_asks_for_fifty_names_at_a_time(lab):
     names = [len(query["query"]["and"][0]["field_values"]) for query in queries]
     assert sorted(names) == [1, 1, 50, 50]  # two spans for each group
     assert [len(result.posts) for result in results] == [1] * 51
+
+
+def test_tiktok_names_of_the_last_group_are_not_kept_waiting_for_the_others(lab):
+    fake = lab.Fake("tiktok", {f"city{n}": [lab.Post(n, lab.day(3))] for n in range(51)}, page=2, takes_turns=True)
+    fake.collect()
+
+    queries = [json.loads(r.content) for r in fake.requests if r.url.path.endswith("query/")]
+    names = [len(query["query"]["and"][0]["field_values"]) for query in queries]
+    assert names.index(1) < 20  # of the 25 pages that the fifty others have
 
 
 def test_tiktok_cursor_refused_for_a_while_is_asked_for_again_and_then_from_the_start(lab):
