@@ -82,6 +82,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         zone=ZONE,
         status=frames["composite"]["status"][0],
         method=inputs.method_of(month),
+        method_before=inputs.versions.of(month.previous),
         cities_before=monitored_cities(inputs.cities, month.previous),
         edition=inputs.edition(month),
         collections=collections,

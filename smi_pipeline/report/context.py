@@ -7,8 +7,10 @@ from dataclasses import replace
 import polars as pl
 
 from smi_pipeline.registry.models import PLATFORMS
+from smi_pipeline.report.claims import every
 from smi_pipeline.report.content import CitiesChange, Collection, Experts, ReportContext
 from smi_pipeline.report.formats import LANGUAGES
+from smi_pipeline.report.gaps import gap_claims
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
 from smi_pipeline.report.rankings import (
@@ -21,7 +23,7 @@ from smi_pipeline.report.rankings import (
     table,
     with_every_city,
 )
-from smi_pipeline.report.sentences import Speaker
+from smi_pipeline.report.sentences import sentences, worded
 from smi_pipeline.report.weights import weights
 from smi_pipeline.report.withheld import withhold
 
@@ -73,18 +75,22 @@ def report(given: ReportInput) -> ReportContext:
         counted_from=min(days, default=None),
         counted_to=max(days, default=None),
         method=given.method.model_dump(mode="json"),
+        method_before=given.method_before,
         code_version=given.code_version,
         snapshot=given.snapshot,
         rankings=tuple(table(given.rankings).to_dicts()),
         withheld=None,
+        claims=(),
         sentences={},
     )
     if given.edition is not None and given.edition.ranks == "withheld":
         context = withhold(context, given.edition)
     titles = {"zh": given.title_zh, "en": given.title_en}
+    claims = worded(every(context, gaps=gap_claims(context)))
     return replace(
         context,
-        sentences={language: Speaker(context, language).sentences(title=titles[language]) for language in LANGUAGES},
+        claims=claims,
+        sentences={language: sentences(claims, language, title=titles[language]) for language in LANGUAGES},
     )
 
 

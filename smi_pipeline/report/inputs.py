@@ -115,6 +115,8 @@ class ReportInput:
     """The lake's snapshot that holds every input of this edition."""
     synthetic: bool
     """Whether the posts are made up: then every page says so, first of all."""
+    method_before: str | None = None
+    """Version of the method the month before is bound to; null where nothing is to be said of it."""
     edition: EditionRule | None = None
     """Whether the edition shows ranks; null where no rule names the month: it does."""
     title_zh: str | None = None
