@@ -51,6 +51,7 @@ select max(snapshot_id) from (
     union all
     select max(snapshot_id) from raw.input_file
     where (month is null or month between $experts and $month) and (kind <> 'method' or name = $method)
+      and (kind <> 'editorial' or month = $month)
 )
 """
 
@@ -85,6 +86,7 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         method_before=inputs.versions.of(month.previous),
         cities_before=monitored_cities(inputs.cities, month.previous),
         edition=inputs.edition(month),
+        editorial=inputs.editorial(month),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

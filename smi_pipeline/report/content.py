@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Platform
+from smi_pipeline.report.editorial import Editorial
 from smi_pipeline.report.formats import Language
 from smi_pipeline.report.inputs import Status
 
@@ -397,6 +398,8 @@ class ReportContext:
     """marts.rankings, all rows and columns, with the cities' names, in the order of the CSV."""
     withheld: Withheld | None
     """Null in an edition with ranks. In one without, no value here tells an order of the cities."""
+    editorial: Mapping[Language, Editorial]
+    """What editors wrote, by language: it is printed as theirs, beside what was computed or in its place."""
     claims: tuple[Claim, ...]
     """Every sentence with its condition and the values it states."""
     sentences: Mapping[Language, Sentences]

@@ -79,6 +79,7 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             groups=GROUPS,
             posts_collected=posts_collected(context),
             zone=ZoneInfo(context.zone),
+            editorial=context.editorial.get(language),
             latin=LATIN,
             index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
             counted=_counted(context, formats),

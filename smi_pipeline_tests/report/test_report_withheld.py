@@ -110,7 +110,7 @@ def test_whatever_an_edition_gains_is_withheld_until_somebody_has_looked_at_it(e
     shown, withheld = (edition(CITIES, rule, before=shuffled(1)) for rule in (None, RULE))
     harmless = {
         "month", "zone", "status", "synthetic", "quantitative_only", "cities", "weights", "account_gaps", "suspensions",
-        "experts", "collections", "cities_change", "counted_from", "counted_to", "method", "method_before", "code_version", "snapshot",
+        "experts", "collections", "cities_change", "counted_from", "counted_to", "editorial", "method", "method_before", "code_version", "snapshot",
     }  # fmt: skip
     assert {f.name for f in fields(shown) if getattr(shown, f.name) == getattr(withheld, f.name)} == harmless
     same = {
