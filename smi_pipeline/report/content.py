@@ -107,6 +107,11 @@ class Mover:
     previous_rank: int
     places: int
 
+    @property
+    def plain(self) -> bool:
+        """Whether the places are the difference of the two ranks printed."""
+        return self.previous_rank - self.rank == self.places
+
 
 @dataclass(frozen=True)
 class Figures:

@@ -76,6 +76,13 @@ def test_a_change_has_a_shape_a_number_and_words(given):
     assert '<span aria-hidden="true">＝</span><span class="unseen">unchanged</span>' in text
 
 
+def test_a_note_says_why_a_mover_moved_farther_than_its_printed_ranks(given):
+    note = "升降按两个月共同排序的城市计算，与表中名次之差可有不同。"
+    assert note not in page(report(given()), "zh")
+    farther = given().movers.with_columns(rank_change=pl.col("rank_change") + pl.col("rank_change").sign())
+    assert note in page(report(given(movers=farther)), "zh")
+
+
 def test_ties_are_shown_as_ties(given):
     assert page(report(given()), "en").count('<td class="rank">3 <small>tied</small></td>') == 2
     assert page(report(given()), "zh").count('<td class="rank">3 <small>并列</small></td>') == 2
@@ -104,7 +111,7 @@ def test_a_first_month_shows_no_change(given, language):
 def test_made_up_data_are_announced_and_real_data_are_not(given):
     for language, words in (("zh", "合成数据"), ("en", "Synthetic data")):
         made_up = Page(page(report(given(synthetic=True)), language))
-        assert words in made_up.text_in("div", **{"class": "synthetic"})
+        assert words in made_up.text_in("aside", **{"class": "synthetic"})
         assert words.lower() in made_up.text_in("title").lower()
         assert words not in page(report(given()), language)
 
