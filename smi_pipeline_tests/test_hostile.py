@@ -43,7 +43,9 @@ def test_every_caption_came_all_the_way(told):
 
 
 def test_no_text_of_the_json_acts_on_another_or_is_longer_than_a_caption(told):
-    assert acting(told.replace("\n", "")) == set()
+    """But `rankings`, which has the registry's own names untouched, as rankings.csv has."""
+    said = {name: value for name, value in json.loads(told).items() if name != "rankings"}
+    assert acting(json.dumps(said, ensure_ascii=False)) == set()
     captions = [
         post["text"] for section in json.loads(told)["sections"] for post in section["posts"] + section["cases"]
     ]

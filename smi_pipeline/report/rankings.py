@@ -114,10 +114,6 @@ def _added(parts: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {part: fsum(parts[part]) for part in sorted(parts)}
 
 
-def _named(name: str) -> str:
-    return clean(name, length=NAME_LENGTH)
-
-
 def flag_counts(rankings: pl.DataFrame) -> tuple[FlagCount, ...]:
     """Cities per flag and index, by flag, then composite first."""
     counted = Counter(
@@ -130,16 +126,12 @@ def flag_counts(rankings: pl.DataFrame) -> tuple[FlagCount, ...]:
 
 
 def table(rankings: pl.DataFrame) -> pl.DataFrame:
-    """marts.rankings in the order in which it is published: composite, then the platforms; by rank; unranked last.
-
-    Names are made harmless, as everywhere.
-    """
+    """marts.rankings in the order in which it is published: composite, then the platforms; by rank; unranked last."""
     order = {name: place for place, name in enumerate(INDEX_NAMES)}
     return (
         rankings.with_columns(
             pl.col("index_name").replace_strict(order, default=len(order), return_dtype=pl.Int64).alias("_place"),
             pl.col("flags").list.sort(),
-            pl.col("name_zh", "name_en", "province").map_elements(_named, return_dtype=pl.String),
         )
         .sort("_place", "index_name", "rank", "city_id", nulls_last=True)
         .drop("_place")
