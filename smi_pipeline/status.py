@@ -12,7 +12,8 @@ from smi_pipeline.lake.derived import has_month
 from smi_pipeline.lake.inputs import stored_inputs
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.report.rankings import COMPOSITE
+from smi_pipeline.report.rankings import COMPOSITE, NAME_LENGTH
+from smi_pipeline.report.untrusted import clean
 from smi_pipeline.report.withheld import drawn
 
 TOP = 10
@@ -66,7 +67,7 @@ def top_table(lake: Lake, month: Month) -> RenderableType:
         names = {city_id: name for city_id, name, *_ in rows}
         table = Table("city")
         for city_id in drawn(names, month=month, version=version, index_name=COMPOSITE):
-            table.add_row(names[city_id])
+            table.add_row(_plain(names[city_id]))
         # Beside the table, which is narrow: a title or caption of it would be broken to its width.
         title = Text(f"Composite {month} ({status}): the leading cities in random order", style="table.title")
         return Group(title, table, Text(f"Ranks and scores are withheld: {rule.reason_en}"))
@@ -74,8 +75,13 @@ def top_table(lake: Lake, month: Month) -> RenderableType:
         "rank", "city", "score", "change", title=f"Composite ranking {month} ({status})", title_justify="left"
     )
     for _, name, rank, score, change, *_ in rows:
-        table.add_row(str(rank), name, f"{score:.2f}", _change(change))
+        table.add_row(str(rank), _plain(name), f"{score:.2f}", _change(change))
     return table
+
+
+def _plain(name: str) -> Text:
+    """A name as it stands: nothing in it colours, links or reorders the line."""
+    return Text(clean(name, length=2 * NAME_LENGTH))
 
 
 def _cell(cut: str, status: str, answered: int, asked: int) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hostile import write as write_hostile
 from hypothesis import settings
 from servers import binaries, serving, storage
 from smi import SAMPLE, TRACED, environment, smi, smi_each
@@ -133,5 +134,20 @@ def whole(tmp_path_factory):
         if not done.exists():
             sandbox = ("--sandbox", SAMPLE, "--lake", path)
             smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)], measured=True)
+            done.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """A lake with May 2025 of the data set whose every text is an attack, collected and reported, made once for all workers.
+
+    Tests only read it.
+    """
+    with _once(tmp_path_factory, "hostile") as folder:
+        path, done = folder / "lake", folder / "done"
+        if not done.exists():
+            dataset = write_hostile(folder / "dataset")
+            smi_each([("run", "2025-05", "--sandbox", dataset, "--lake", path)])
             done.touch()
     return path

@@ -110,12 +110,36 @@ def test_the_printed_sentences_come_out(told):
         "日照互动量达1.11万次，互动率336，较上一监测周期提升显著（上升十五位），跻身上述维度排序前十。"
     )
     assert "成都、杭州、上海与上一监测周期持平。" in said["narrative"]
+    assert "前十城市中，常州的观看率最高，为20,225，视频观看量8.09万次。" in said["remarks"]["youtube"]
+    assert said["highlights"]["tiktok"].startswith("北京视频观看量达64.35万次，观看率128,700，")
+    assert said["remarks"]["tiktok"] == ["前十城市中，北京的粉丝增加最多，增加10万。"]
     assert said["leaders"]["tiktok"] == (
         "TikTok传播力指数前十依次为北京、南京、镇江、南通、常州、盐城、天津、桂林、深圳、西安。"
     )
     assert said["absences"] == {
         "tiktok": "TikTok不计入综合指数：138个监测城市中26个设有账号，覆盖率18.8%，低于30%的进入标准。"
     }
+
+
+def test_every_sentence_stands_on_the_lakes_own_figures(demo, told):
+    """report.json tells condition and values of each; the values are those of the tables, unrounded."""
+    sql = "select {} from metrics.city_platform_month where month = '2025-05-01' and platform = '{}' and city_id = '{}'"
+    names = {"interactions", "engagement_rate", "views", "view_rate", "growth"}
+    checked = 0
+    for claim in told["claims"]:
+        _, _, platform = claim["place"].partition(".")
+        for name in names & set(claim["values"]):
+            column = "follower_growth" if name == "growth" else name
+            [(figure,)] = rows(demo[0], sql.format(column, platform, claim["values"]["city"]["city_id"]))
+            assert claim["values"][name] == figure
+            checked += 1
+    assert checked > 20
+    said = [sentence for claim in told["claims"] for sentence in claim["said"].values()]
+    for language in ("zh", "en"):
+        printed = told["sentences"][language]
+        assert printed["finding"] in said
+        for place in ("holes", "composed", "narrative", "certainty", "circumstances", "gaps"):
+            assert set(printed[place]) <= set(said)
 
 
 class _Words(HTMLParser):

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 
 from smi_pipeline.defs.partitions import months_of_run
-from smi_pipeline.defs.preview import markdown_table
+from smi_pipeline.defs.preview import shown_table
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.months import Month
@@ -125,7 +125,7 @@ def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.
             return dg.AssetCheckResult(
                 passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
             )
-    shown = {"first offenders": dg.MetadataValue.md(markdown_table(found.head(SHOWN)))} if found.height else {}
+    shown = {"first offenders": shown_table(found.head(SHOWN))} if found.height else {}
     return dg.AssetCheckResult(
         passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown}
     )

@@ -51,6 +51,7 @@ select max(snapshot_id) from (
     union all
     select max(snapshot_id) from raw.input_file
     where (month is null or month between $experts and $month) and (kind <> 'method' or name = $method)
+      and (kind <> 'editorial' or month = $month)
 )
 """
 
@@ -82,8 +83,10 @@ def report_input(lake: Lake, month: Month, inputs: Inputs) -> ReportInput:
         zone=ZONE,
         status=frames["composite"]["status"][0],
         method=inputs.method_of(month),
+        method_before=inputs.versions.of(month.previous),
         cities_before=monitored_cities(inputs.cities, month.previous),
         edition=inputs.edition(month),
+        editorial=inputs.editorial(month),
         collections=collections,
         code_version=version("smi-pipeline"),
         snapshot=int(row[0]) if row and row[0] is not None else 0,

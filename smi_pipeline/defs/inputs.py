@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,8 @@ from smi_pipeline.registry.load import (
     read_file,
     read_folder,
 )
+from smi_pipeline.report.editorial import Editorial, parse_editorial
+from smi_pipeline.report.formats import LANGUAGES, Language
 from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
 
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -49,6 +52,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     WEIGHT_INPUTS: "platform_inputs",
     EDITIONS: "editions",
 }
+_EDITORIAL_NAME: Final = re.compile(r"(?P<month>\d{4}-(0[1-9]|1[0-2]))\.(?P<language>\w+)\.md")
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ class Inputs:
         """How the month is published, or null where no rule was ever given: then with its ranks."""
         return edition_rule(self.stored, month)
 
+    def editorial(self, month: Month) -> dict[Language, Editorial]:
+        """What editors wrote for the month, by language; nothing where they wrote nothing."""
+        written = {}
+        for language in LANGUAGES:
+            file = self.stored.find("editorial", month.first, name=_editorial_name(month, language))
+            if file is not None and (parsed := parse_editorial(file.text, file.name, language)):
+                written[language] = parsed
+        return written
+
     def experts(self, month: Month) -> pl.DataFrame | None:
         """The expert scores of a month, one row a score, or null when there are none yet."""
         file = self.stored.find("expert_scores", month.first)
@@ -114,10 +127,11 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
         RegistryError, MethodError: a file is not usable; nothing is stored then.
     """
     scores, files, versions = _inbox(lake), _registry_files(lake, settings), method_versions(settings)
+    texts = _editorials(lake)
     methods = [InputFile("method", name, method_text(name)) for name in versions.names]
     rules = {method.name: parse_method(method.text, name=method.name).experts for method in methods}
     _check_expert_scores(lake, scores, files, lambda month: rules[versions.of(month)])
-    stored = store_inputs(lake, [*files, *methods, *scores], datetime.now(UTC))
+    stored = store_inputs(lake, [*files, *methods, *scores, *texts], datetime.now(UTC))
     return _inputs(stored, versions)
 
 
@@ -183,6 +197,35 @@ def _check_expert_scores(
 
 def _inbox_folder(lake: Lake) -> Path:
     return lake.path / "inbox" / "expert_scores"
+
+
+def _editorial_name(month: Month, language: Language) -> str:
+    return f"{month.key}.{language}.md"
+
+
+def _editorials(lake: Lake) -> list[InputFile]:
+    """The editors' files of the inbox, each read once to the end so that none is stored that cannot be printed.
+
+    Raises:
+        RegistryError: every mistake of all of them.
+    """
+    found, problems = [], []
+    for path in sorted((lake.path / "inbox" / "editorial").glob("*.md")):
+        named = _EDITORIAL_NAME.fullmatch(path.name)
+        language = next((language for language in LANGUAGES if named and named["language"] == language), None)
+        if named is None or language is None:
+            problems.append(f"{path}: expected a name like {' or '.join(f'2025-05.{code}.md' for code in LANGUAGES)}")
+            continue
+        try:
+            text = read_file(path.parent, path.name)
+            parse_editorial(text, str(path), language)
+        except RegistryError as error:
+            problems += error.problems
+        else:
+            found.append(InputFile("editorial", path.name, text, Month.parse(named["month"]).first))
+    if problems:
+        raise RegistryError(problems)
+    return found
 
 
 def _inbox(lake: Lake) -> list[InputFile]:

@@ -13,6 +13,7 @@ from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import Replaced
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.months import Month
+from smi_pipeline.report.untrusted import clean
 
 ROWS = 10
 WIDTH = 60
@@ -37,7 +38,7 @@ def month_shown(rows: int, first: pl.DataFrame, about: Descriptions = NOTHING) -
     return {
         "dagster/partition_row_count": rows,
         "dagster/column_schema": dg.TableSchema(columns),
-        "preview": dg.MetadataValue.md(markdown_table(first)),
+        "preview": shown_table(first),
     }
 
 
@@ -67,17 +68,14 @@ def tell_month(
     context.add_asset_metadata(counted, asset_key=key, partition_key=month.key)
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """A frame as a markdown table. Cells are cut short and escaped: captions are other people's text."""
-    names = frame.columns
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in frame.iter_rows(named=True)]
-    return "\n".join(lines)
+def shown_table(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """A frame as a table of the UI. Cells are other people's text, cut short: plain there, never markup or a link."""
+    columns = [dg.TableColumn(name, type=str(kind)) for name, kind in frame.schema.items()]
+    records = [
+        dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in frame.iter_rows(named=True)
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    text = " ".join(text[:WIDTH].split()) + ("…" if len(text) > WIDTH else "")
-    for character in "\\`*_[]<>|!":
-        text = text.replace(character, f"&#{ord(character)};")
-    return text
+def _cell(value: object) -> str | None:
+    return None if value is None else clean(str(value), length=WIDTH)

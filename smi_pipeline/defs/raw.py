@@ -19,7 +19,7 @@ from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import MONTHS, ZONE
-from smi_pipeline.defs.preview import markdown_table, month_metadata
+from smi_pipeline.defs.preview import month_metadata, shown_table
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Opened, Summary, collect_month
@@ -112,7 +112,7 @@ def asking_metadata(summary: Summary) -> dict[str, Any]:
     """What the UI shows of an asking."""
     return {
         "dagster/partition_row_count": summary.posts,
-        "preview": dg.MetadataValue.md(markdown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None))),
+        "preview": shown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None)),
         "cut": summary.cut,
         "collection": summary.collection_id or "",
         "requests": summary.requests,

@@ -19,7 +19,9 @@ from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.registry.inputs import ExpertScore, Vintage, WeightInput
 from smi_pipeline.registry.models import Account, City
 
-Kind = Literal["cities", "accounts", "platform_inputs", "editions", "method", "expert_scores"]
+Kind = Literal["cities", "accounts", "platform_inputs", "editions", "method", "expert_scores", "editorial"]
+# Of these a lake keeps the newest text of each name: a method's version, an editors' file's language.
+_NAMED = ("method", "editorial")
 
 _CITIES = {
     "city_id": pl.String,
@@ -54,9 +56,10 @@ _EXPERTS = {"rater": pl.String, "city_id": pl.String, "criterion": pl.String, "s
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file's text. `month` only where a file belongs to one month (expert scores).
+    """One input file's text. `month` only where a file belongs to one month (expert scores, editors' texts).
 
-    A method's `name` tells its version: a lake keeps the newest text of each. Of every other kind it keeps one.
+    A method's `name` tells its version, an editors' text's its language: a lake keeps the newest text of each. Of every
+    other kind it keeps one.
     """
 
     kind: Kind
@@ -67,7 +70,7 @@ class InputFile:
     @property
     def key(self) -> tuple[str, date | None, str | None]:
         """What a newer text of the same file shares with this one."""
-        return self.kind, self.month, self.name if self.kind == "method" else None
+        return self.kind, self.month, self.name if self.kind in _NAMED else None
 
     @property
     def sha256(self) -> str:
@@ -116,7 +119,7 @@ class StoredInputs:
     vintages: dict[tuple[str, date | None, str | None], Vintage]
 
     def find(self, kind: Kind, month: date | None = None, *, name: str | None = None) -> InputFile | None:
-        """The file of a kind (and month; of a method also its name), or null when the lake has none."""
+        """The file of a kind (and month; where there are several its name), or null when the lake has none."""
         return self.files.get((kind, month, name))
 
     def vintage(self, kind: Kind, month: date | None = None) -> Vintage | None:
@@ -145,7 +148,8 @@ def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
         "select kind, month, last(name order by loaded_at), last(text order by loaded_at),"
         " count(*), last(sha256 order by loaded_at), max(loaded_at)"
-        " from raw.input_file group by kind, month, if(kind = 'method', name, null)"
+        " from raw.input_file group by kind, month, if(list_contains($1, kind), name, null)",
+        [list(_NAMED)],
     ).fetchall()
     files = [(InputFile(kind, name, text, month), Vintage(*which)) for kind, month, name, text, *which in rows]
     return StoredInputs(lake, {file.key: file for file, _ in files}, {file.key: which for file, which in files})

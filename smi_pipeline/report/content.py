@@ -6,12 +6,13 @@ Scores and rates are unrounded; null means not known and is never zero. Only `se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Platform
+from smi_pipeline.report.editorial import Editorial
 from smi_pipeline.report.formats import Language
 from smi_pipeline.report.inputs import Status
 
@@ -106,6 +107,11 @@ class Mover:
     previous_rank: int
     places: int
 
+    @property
+    def plain(self) -> bool:
+        """Whether the places are the difference of the two ranks printed."""
+        return self.previous_rank - self.rank == self.places
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -122,6 +128,19 @@ class Figures:
     followers: int | None
     follower_growth: int | None
     flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hashtag:
+    """A hashtag, without `#`, over all posts of a platform: reach as marts.hashtags defines it.
+
+    Figures are null, number of posts included, where an edition withholds them.
+    """
+
+    hashtag: str
+    posts: int | None
+    interactions: int | None
+    reach: int | None
 
 
 @dataclass(frozen=True)
@@ -143,19 +162,8 @@ class Post:
     shares: int | None
     views: int | None
     interactions: int | None
-
-
-@dataclass(frozen=True)
-class Hashtag:
-    """A hashtag, without `#`, over all posts of a platform: reach as marts.hashtags defines it.
-
-    Figures are null, number of posts included, where an edition withholds them.
-    """
-
-    hashtag: str
-    posts: int | None
-    interactions: int | None
-    reach: int | None
+    hashtags: tuple[Hashtag, ...] = ()
+    """Those of its tags the month's hashtags know, with their figures over all posts; told of cases only."""
 
 
 @dataclass(frozen=True)
@@ -309,17 +317,51 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A rank as a sentence states it."""
+
+    rank: int
+    tied: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of the edition before it is in a language.
+
+    `condition` is what was found to be so before it was said, in English; `values` are what it states, unrounded, by
+    the blank of the sentence they fill.
+    """
+
+    place: str
+    """Where it stands: finding, narrative, leaders.facebook ..."""
+    key: str
+    """Its sentence in the catalogues."""
+    condition: str
+    values: Mapping[str, Any]
+    said: Mapping[Language, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sentences:
-    """The claims of the edition in one language. Each was tested on the values above before it was worded."""
+    """The claims of the edition in one language, by where they stand; mappings are by platform."""
 
     title: str
     finding: str
-    leaders: Mapping[str, str]
+    holes: tuple[str, ...]
+    """Where the data have holes, in short."""
+    composed: tuple[str, ...]
+    """What the composite is made of this month."""
     narrative: tuple[str, ...]
+    certainty: tuple[str, ...]
+    """How firm the first place and the top ten are."""
+    leaders: Mapping[str, str]
     highlights: Mapping[str, str]
+    remarks: Mapping[str, tuple[str, ...]]
+    """What else stands out in a platform's top ten."""
     absences: Mapping[str, str]
     circumstances: tuple[str, ...]
-    """What sets the month apart: cities that came or went, platforms measured for the first time or left out."""
+    """What sets the month apart: cities that came or went, another method, platforms that are new or left out."""
+    gaps: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,12 +395,18 @@ class ReportContext:
     counted_from: date | None
     counted_to: date | None
     method: Mapping[str, Any]
+    method_before: str | None
+    """Version of the method the month before is bound to; null where it is not measured."""
     code_version: str
     snapshot: int
     rankings: tuple[Mapping[str, Any], ...]
     """marts.rankings, all rows and columns, with the cities' names, in the order of the CSV."""
     withheld: Withheld | None
     """Null in an edition with ranks. In one without, no value here tells an order of the cities."""
+    editorial: Mapping[Language, Editorial]
+    """What editors wrote, by language: it is printed as theirs, beside what was computed or in its place."""
+    claims: tuple[Claim, ...]
+    """Every sentence with its condition and the values it states."""
     sentences: Mapping[Language, Sentences]
 
     @property

@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import polars as pl
 
+from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.report.content import CitiesChange, Collection, Experts, ReportContext
-from smi_pipeline.report.formats import LANGUAGES
+from smi_pipeline.report.claims import every
+from smi_pipeline.report.content import CitiesChange, Collection, Experts, ReportContext, Sentences
+from smi_pipeline.report.editorial import FINDING
+from smi_pipeline.report.formats import LANGUAGES, Language
+from smi_pipeline.report.gaps import gap_claims
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
 from smi_pipeline.report.rankings import (
@@ -21,7 +25,7 @@ from smi_pipeline.report.rankings import (
     table,
     with_every_city,
 )
-from smi_pipeline.report.sentences import Speaker
+from smi_pipeline.report.sentences import sentences, worded
 from smi_pipeline.report.weights import weights
 from smi_pipeline.report.withheld import withhold
 
@@ -31,6 +35,7 @@ def report(given: ReportInput) -> ReportContext:
 
     Raises:
         ValueError: index.platform_weight carries parts that are not JSON.
+        RegistryError: editors replaced the finding of a month without ranks.
     """
     cities = tuple(sorted((city_of(row) for row in given.cities.iter_rows(named=True)), key=lambda c: c.city_id))
     known = {row["city_id"]: city_of(row) for row in given.rankings.iter_rows(named=True)}
@@ -73,19 +78,39 @@ def report(given: ReportInput) -> ReportContext:
         counted_from=min(days, default=None),
         counted_to=max(days, default=None),
         method=given.method.model_dump(mode="json"),
+        method_before=given.method_before,
         code_version=given.code_version,
         snapshot=given.snapshot,
         rankings=tuple(table(given.rankings).to_dicts()),
         withheld=None,
+        editorial=dict(given.editorial),
+        claims=(),
         sentences={},
     )
     if given.edition is not None and given.edition.ranks == "withheld":
         context = withhold(context, given.edition)
     titles = {"zh": given.title_zh, "en": given.title_en}
+    claims = worded(every(context, gaps=gap_claims(context)))
     return replace(
         context,
-        sentences={language: Speaker(context, language).sentences(title=titles[language]) for language in LANGUAGES},
+        claims=claims,
+        sentences={
+            language: _edited(context, sentences(claims, language, title=titles[language]), language)
+            for language in LANGUAGES
+        },
     )
+
+
+def _edited(context: ReportContext, said: Sentences, language: Language) -> Sentences:
+    """The sentences with the editors' finding, if they wrote one; what else they wrote stands beside the sentences."""
+    editorial = context.editorial.get(language)
+    section = editorial.at(FINDING) if editorial else None
+    if section is None:
+        return said
+    if context.withheld is not None:
+        problem = "a month without ranks keeps the sentence that says so; write `# composite +`"
+        raise RegistryError([f"{context.month.key}.{language}.md: # {FINDING}: {problem}"])
+    return replace(said, finding=section.text)
 
 
 def _by_city(composite: pl.DataFrame, column: str) -> dict[str, float | None]:

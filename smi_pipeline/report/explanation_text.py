@@ -20,8 +20,9 @@ from smi_pipeline.report.explained import (
     PlatformPart,
 )
 from smi_pipeline.report.formats import Formats, Language
-from smi_pipeline.report.gaps import expert_sentences
+from smi_pipeline.report.gaps import expert_claims
 from smi_pipeline.report.rankings import COMPOSITE
+from smi_pipeline.report.sentences import Wording
 from smi_pipeline.report.wording import catalogue
 
 TIER_SHOWN: Final = 8
@@ -246,7 +247,7 @@ class Words:
                 limits = {"needed": f.count(rule["raters"]), "limit": f.plain(rule["rerate_above_sd"])}
                 yield self._text(f"explain_experts_{flag}", **limits)
         if part.round is not None:
-            yield from expert_sentences(part.round, rule, f.language)
+            yield from map(Wording(f.language), expert_claims(part.round, rule))
 
     def change(self) -> Iterator[str]:
         """What moved score and rank since the month before, or why that cannot be said."""

@@ -25,6 +25,15 @@ _WORDS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", 
 _ENGLISH_TEENS: Final = (11, 12, 13)
 _LARGEST_NUMERAL: Final = 99
 _TWO: Final = 2
+# What is counted inside a sentence: the Chinese measure word, the English singular and plural.
+_THINGS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "interaction": ("次", "interaction", "interactions"),
+    "view": ("次", "video view", "video views"),
+    "account": ("个", "account", "accounts"),
+    "city": ("个", "city", "cities"),
+    "indicator": ("项", "indicator", "indicators"),
+    "rater": ("名", "rater", "raters"),
+}
 # (from, unit, word, decimals): what rounds up to a larger unit is said in that one.
 _UNITS: Final[Mapping[Language, tuple[tuple[int, int, str, int], ...]]] = {
     "zh": ((99_995_000, 100_000_000, "亿", 2), (10_000, 10_000, "万", 2)),
@@ -88,6 +97,13 @@ class Formats:
             if value >= from_:
                 return f"{_trimmed(rounded(value / unit, decimals))}{word}"
         return self.count(value)
+
+    def counted(self, value: int | None, thing: str) -> str:
+        """A number of things inside a sentence: 35.78万次; 357.8 thousand interactions, 1 interaction."""
+        measure, one, many = _THINGS[thing]
+        if self.language == "zh":
+            return f"{self.spoken(value)}{measure}"
+        return f"{self.spoken(value)} {one if value == 1 else many}"
 
     def rate(self, value: float | None) -> str:
         """A rate inside a sentence: two decimals at most, 3,225.84 or 336."""

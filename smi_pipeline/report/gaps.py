@@ -1,73 +1,77 @@
-"""What the edition does not know, in sentences: nothing that is missing goes without a word."""
+"""What the edition does not know, as claims: nothing that is missing goes without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from smi_pipeline.index.experts import RERATE
 from smi_pipeline.months import Month
-from smi_pipeline.report.content import Experts, ReportContext
+from smi_pipeline.report.content import Claim, Experts, ReportContext
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.rankings import COMPOSITE
 from smi_pipeline.report.wording import catalogue
 
+PLACE = "gaps"
 
-def gap_sentences(context: ReportContext, language: Language) -> list[str]:
+
+def gap_claims(context: ReportContext) -> tuple[Claim, ...]:
     """Platforms not measured or not collected, parts not released, indicators suspended, inputs out of date."""
-    text, formats = catalogue(language), Formats(language)
+    return tuple(_gaps(context))
 
-    def platform(code: str) -> str:
-        return text(f"platform_{code}")
 
-    said = []
+def _gaps(context: ReportContext) -> Iterator[Claim]:
     measured = {section.platform for section in context.sections}
     for code, since in context.method["platforms_from"].items():
         if code not in measured:
-            said.append(text("gap_not_yet_measured", platform=platform(code), month=formats.month(Month.parse(since))))
-    said += [text("gap_not_collected", platform=platform(s.platform)) for s in context.sections if not s.collected]
+            begins = {"platform": code, "month": Month.parse(since)}
+            yield Claim(PLACE, "gap_not_yet_measured", "the method measures it from a later month on", begins)
+    for section in context.sections:
+        if not section.collected:
+            yield Claim(PLACE, "gap_not_collected", "no collection of the month", {"platform": section.platform})
     if context.quantitative_only:
-        said.append(text("gap_no_experts"))
+        yield Claim(PLACE, "gap_no_experts", "no city has an expert score", {})
     again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
     if context.experts is not None:
-        said += expert_sentences(context.experts, context.method["experts"], language, again=again)
+        yield from expert_claims(context.experts, context.method["experts"], again=again)
     if context.composite.top and not context.composite.compared:
-        said.append(text("gap_not_compared"))
+        yield Claim(PLACE, "gap_not_compared", "no city has a comparable rank of the month before", {})
     for code in dict.fromkeys(suspension.platform for suspension in context.suspensions):
-        indicators = [text(f"indicator_{s.indicator}") for s in context.suspensions if s.platform == code]
-        said.append(text("gap_suspended", platform=platform(code), indicators=formats.names(indicators)))
-    stale = [platform(weight.platform) for weight in context.weights if "stale" in weight.flags]
+        indicators = tuple(s.indicator for s in context.suspensions if s.platform == code)
+        condition = "too many of the platform's active accounts could not be observed"
+        yield Claim(PLACE, "gap_suspended", condition, {"platform": code, "indicators": indicators})
+    stale = tuple(weight.platform for weight in context.weights if "stale" in weight.flags)
     if stale:
-        days = formats.count(context.method["platform_weights"]["stale_after"])
-        said.append(text("gap_stale", platforms=formats.names(stale), days=days))
-    return said
+        values: dict[str, Any] = {"platforms": stale, "days": context.method["platform_weights"]["stale_after"]}
+        yield Claim(PLACE, "gap_stale", "an input of the weight is older than the method allows", values)
 
 
-def expert_sentences(experts: Experts, rule: Mapping[str, Any], language: Language, *, again: int = 0) -> list[str]:
+def expert_claims(experts: Experts, rule: Mapping[str, Any], *, again: int = 0) -> Iterator[Claim]:
     """What stands against releasing the judged part, each with its figures; with what reservation it is released.
 
     Args:
         experts: the month's round.
         rule: the method's, as it is published.
-        language: of the sentences.
         again: how many cities are to be rated again.
     """
-    text, formats = catalogue(language), Formats(language)
-    figures = {
-        "cities": formats.count(experts.cities),
-        "enough": formats.count(experts.cities_with_enough),
-        "share": formats.percent_reached(experts.cities_with_enough / experts.cities) if experts.cities else "",
-        "required_share": formats.whole_percent(rule["release_share"]),
-        "raters": formats.count(rule["raters"]),
-        "alpha": formats.reached(experts.alpha),
-        "required_alpha": formats.plain(rule["alpha_release"]),
-        "good_alpha": formats.plain(rule["alpha_good"]),
+    needed = {
+        "cities": experts.cities,
+        "enough": experts.cities_with_enough,
+        "share": experts.cities_with_enough / experts.cities if experts.cities else 0.0,
+        "required_share": rule["release_share"],
+        "raters": rule["raters"],
     }
-    said = [text(f"gap_experts_{flag}", **figures) for flag in experts.flags]
+    agreement = {"alpha": experts.alpha, "required_alpha": rule["alpha_release"], "good_alpha": rule["alpha_good"]}
+    stated = {
+        "few_rated": needed,
+        "low_alpha": {name: agreement[name] for name in ("alpha", "required_alpha")},
+        "moderate_alpha": agreement,
+    }
+    for flag in experts.flags:
+        yield Claim(PLACE, f"gap_experts_{flag}", f"the round of expert scores is flagged {flag}", stated.get(flag, {}))
     if again:
-        sd = formats.plain(rule["rerate_above_sd"])
-        said.append(text("gap_experts_rerate", cities=formats.count(again), raters=figures["raters"], sd=sd))
-    return said
+        values = {"cities": again, "raters": rule["raters"], "sd": rule["rerate_above_sd"]}
+        yield Claim(PLACE, "gap_experts_rerate", f"cities are flagged {RERATE}", values)
 
 
 def flags_by_name(context: ReportContext, language: Language) -> list[tuple[str, str]]:

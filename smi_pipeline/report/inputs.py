@@ -6,7 +6,7 @@ The report never opens the lake. Whoever calls it reads the tables of one snapsh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,8 @@ import polars as pl
 from smi_pipeline.index.method import Method
 from smi_pipeline.months import Month
 from smi_pipeline.registry.inputs import EditionRule
+from smi_pipeline.report.editorial import Editorial
+from smi_pipeline.report.formats import Language
 
 Status = Literal["provisional", "final"]
 
@@ -115,22 +117,24 @@ class ReportInput:
     """The lake's snapshot that holds every input of this edition."""
     synthetic: bool
     """Whether the posts are made up: then every page says so, first of all."""
+    method_before: str | None = None
+    """Version of the method the month before is bound to; null where nothing is to be said of it."""
     edition: EditionRule | None = None
     """Whether the edition shows ranks; null where no rule names the month: it does."""
+    editorial: Mapping[Language, Editorial] = field(default_factory=dict)
+    """What editors wrote, by language."""
     title_zh: str | None = None
     """Title of the Chinese page where the ranked entities are not Chinese cities; null takes the index's own."""
     title_en: str | None = None
     """Title of the English page, likewise."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name not in REQUIRED:
-                continue
-            frame: pl.DataFrame = getattr(self, field.name)
-            missing = [column for column in REQUIRED[field.name] if column not in frame.columns]
+        for name in (one.name for one in fields(self) if one.name in REQUIRED):
+            frame: pl.DataFrame = getattr(self, name)
+            missing = [column for column in REQUIRED[name] if column not in frame.columns]
             if missing:
-                raise ValueError(f"report, {field.name}: expected the columns {missing}, got {frame.columns}")
-            self._holds_only_this_month(field.name, frame)
+                raise ValueError(f"report, {name}: expected the columns {missing}, got {frame.columns}")
+            self._holds_only_this_month(name, frame)
 
     def _holds_only_this_month(self, name: str, frame: pl.DataFrame) -> None:
         if "month" not in REQUIRED[name]:

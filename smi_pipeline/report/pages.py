@@ -20,7 +20,7 @@ from smi_pipeline.report import typeface
 from smi_pipeline.report.content import City, Composition, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language, rounded
-from smi_pipeline.report.gaps import flags_by_name, gap_sentences
+from smi_pipeline.report.gaps import flags_by_name
 from smi_pipeline.report.palette import DARK, LIGHT
 from smi_pipeline.report.rankings import EXPERT, marked
 from smi_pipeline.report.untrusted import host
@@ -79,6 +79,7 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             groups=GROUPS,
             posts_collected=posts_collected(context),
             zone=ZoneInfo(context.zone),
+            editorial=context.editorial.get(language),
             latin=LATIN,
             index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
             counted=_counted(context, formats),
@@ -91,7 +92,6 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             },
             parts=_PARTS,
             leading={} if context.withheld is None else context.withheld.leading,
-            gaps=gap_sentences(context, language),
             flags=flags_by_name(context, language),
             posts_shown=POSTS_SHOWN,
             hashtags_shown=HASHTAGS_SHOWN,

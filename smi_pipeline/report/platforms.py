@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Final
 
 import polars as pl
@@ -60,7 +63,10 @@ def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weigh
     covered = coverage(given.coverage, platform)
     ranked = ranking(given.rankings, platform)
     chosen = highlighted(ranked)
-    best = posts(_of(given.top_posts, platform), platform, accounts, synthetic=given.synthetic)
+    rows = _of(given.top_posts, platform)
+    best = posts(rows, platform, accounts, synthetic=given.synthetic)
+    tags = hashtags(_of(given.hashtags, platform))
+    texts = {(row["account_id"], row["post_id"]): row["text"] or "" for row in rows.iter_rows(named=True)}
     return PlatformSection(
         platform=platform,
         collected=covered.collection_id is not None,
@@ -69,9 +75,11 @@ def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weigh
         figures=figures(_of(given.city_metrics, platform), ranked.top),
         posts=tuple(post for post in best if post.position <= TOP),
         cases=tuple(
-            post for post in best if chosen is not None and post.city == chosen.city and post.city_position <= CASES
+            replace(post, hashtags=tagged(texts[post.account_id, post.post_id], tags))
+            for post in best
+            if chosen is not None and post.city == chosen.city and post.city_position <= CASES
         ),
-        hashtags=hashtags(_of(given.hashtags, platform)),
+        hashtags=tags,
         weight=weight,
         coverage=covered,
     )
@@ -166,6 +174,18 @@ def hashtags(frame: pl.DataFrame) -> tuple[Hashtag, ...]:
     )
     named = ((clean(row["hashtag"].removeprefix("#"), length=NAME_LENGTH), row) for row in rows)
     return tuple(Hashtag(name, row["posts"], row["interactions"], row["reach"]) for name, row in named if name)
+
+
+def tagged(text: str, known: Sequence[Hashtag]) -> tuple[Hashtag, ...]:
+    """The known hashtags a text carries, in its order."""
+    by_name = {tag.hashtag: tag for tag in known}
+    runs = unicodedata.normalize("NFKC", text).lower().split("#")[1:]
+    names = dict.fromkeys("".join(takewhile(_belongs_to_a_tag, run)) for run in runs)
+    return tuple(by_name[name] for name in names if name in by_name)
+
+
+def _belongs_to_a_tag(character: str) -> bool:
+    return character == "_" or unicodedata.category(character)[0] in "LMN"
 
 
 def account_gaps(outcomes: pl.DataFrame, accounts: Accounts) -> tuple[AccountGap, ...]:

@@ -17,14 +17,17 @@ CAPTION_LENGTH: Final = 280
 # character is dropped: the bidirectional controls reorder the page around a caption, the rest are invisible.
 _JOINERS: Final = frozenset("\u200c\u200d")
 _MARKS_A_LETTER: Final = 4
-_LINK: Final = re.compile(r"https://[!-~]+")
+_LINK: Final = re.compile(r"https://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986: neither quotes nor brackets < >
+_LAST_OF_A_PLANE: Final = 0xFFFE
+_NONCHARACTERS: Final = range(0xFDD0, 0xFDF0)
 
 
 def clean(text: str, *, length: int = CAPTION_LENGTH) -> str:
     """One line of visible text: no control, format or bidirectional characters, white space folded, the end cut off.
 
     A letter keeps at most four combining marks, so that a stack of hundreds does not cover the lines above. Unpaired
-    surrogates become U+FFFD: they cannot be written as UTF-8. A letter and its accent become one where there is one.
+    surrogates and noncharacters become U+FFFD: UTF-8 has no place for the ones, HTML and XML none for the others. A
+    letter and its accent become one where there is one.
     """
     kept: list[str] = []
     marks = 0
@@ -33,7 +36,7 @@ def clean(text: str, *, length: int = CAPTION_LENGTH) -> str:
         if category in {"Cc", "Zl", "Zp", "Zs"}:
             kept.append(" ")
             marks = 0
-        elif category == "Cs":
+        elif category == "Cs" or _is_none(ord(character)):
             kept.append("\ufffd")
         elif category in {"Mn", "Me"}:
             marks += 1
@@ -44,6 +47,10 @@ def clean(text: str, *, length: int = CAPTION_LENGTH) -> str:
             marks = 0
     line = unicodedata.normalize("NFC", " ".join("".join(kept).split()))
     return line if len(line) <= length else _cut(line, length)
+
+
+def _is_none(code: int) -> bool:
+    return code & _LAST_OF_A_PLANE == _LAST_OF_A_PLANE or code in _NONCHARACTERS
 
 
 def _cut(line: str, length: int) -> str:

@@ -229,7 +229,7 @@ def frames() -> dict[str, pl.DataFrame]:
     }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def given() -> Callable[..., ReportInput]:
     """A ReportInput with some of its fields replaced."""
 

@@ -77,7 +77,7 @@ def test_the_finding_names_the_leader_and_the_newcomers(given):
     )
     assert sentences["en"].finding == (
         "Alpha still leads the composite index, unchanged on the month before, with 91.26 points; "
-        "new in the top ten – Golf and Juliett."
+        "Golf and Juliett entered the top ten."
     )
 
 
@@ -164,7 +164,7 @@ def test_the_ten_are_named_in_their_order_and_who_left_them_is_told(given, ranki
         == "综合传播力指数前十依次为甲市、乙市、丙市、丁市、戊市、己市、庚市、辛市、壬市、癸市。"
     )
     assert said["zh"].narrative[-1] == "子市退出前十。"
-    assert said["en"].narrative[-1] == "No longer in the top ten – Kilo."
+    assert said["en"].narrative[-1] == "Kilo left the top ten."
 
 
 def test_a_city_unchanged_and_one_up_five_are_worded_as_printed(given, rankings_frame, rank_row):

@@ -76,6 +76,13 @@ def test_a_change_has_a_shape_a_number_and_words(given):
     assert '<span aria-hidden="true">＝</span><span class="unseen">unchanged</span>' in text
 
 
+def test_a_note_says_why_a_mover_moved_farther_than_its_printed_ranks(given):
+    note = "升降按两个月共同排序的城市计算，与表中名次之差可有不同。"
+    assert note not in page(report(given()), "zh")
+    farther = given().movers.with_columns(rank_change=pl.col("rank_change") + pl.col("rank_change").sign())
+    assert note in page(report(given(movers=farther)), "zh")
+
+
 def test_ties_are_shown_as_ties(given):
     assert page(report(given()), "en").count('<td class="rank">3 <small>tied</small></td>') == 2
     assert page(report(given()), "zh").count('<td class="rank">3 <small>并列</small></td>') == 2
@@ -104,7 +111,7 @@ def test_a_first_month_shows_no_change(given, language):
 def test_made_up_data_are_announced_and_real_data_are_not(given):
     for language, words in (("zh", "合成数据"), ("en", "Synthetic data")):
         made_up = Page(page(report(given(synthetic=True)), language))
-        assert words in made_up.text_in("div", **{"class": "synthetic"})
+        assert words in made_up.text_in("aside", **{"class": "synthetic"})
         assert words.lower() in made_up.text_in("title").lower()
         assert words not in page(report(given()), language)
 
@@ -207,7 +214,7 @@ def test_gaps_name_the_account_the_reason_and_the_platforms_own_words(given):
     assert "@sbx_echo" in gaps
     assert "no such account" in gaps
     assert "does not &lt;i&gt;exist&lt;/i&gt;" in gaps
-    assert "Suspended on Facebook – Follower growth." in gaps
+    assert "Suspended on Facebook: Follower growth." in gaps
 
 
 def test_the_weights_stand_with_their_parts_and_sources(given):
@@ -304,7 +311,7 @@ def test_cities_to_be_rated_again_are_counted_and_marked(given, rankings_frame, 
     rows = [rank_row("composite", "c01", 1, 9.0, flags=["rerate"]), rank_row("composite", "c02", 2, 8.0)]
     context = report(given(rankings=rankings_frame(rows)))
     assert "1个城市须重新评分：评分专家不足3名，或评分的标准差超过2.5分。" in page(context, "zh")
-    assert "Cities to be rated again – 1; they have fewer than 3 raters" in page(context, "en")
+    assert "Cities to be rated again: 1. They have fewer than 3 raters" in page(context, "en")
     assert "须重新评分：评分专家不足，或评分相差过大" in page(context, "zh")
 
 
@@ -331,7 +338,7 @@ def test_the_interval_of_a_rank_stands_beside_it_and_is_explained(given):
     assert '<td class="number interval" data-value="1.0">1–2.5</td>' in row_of(text, "甲市")
     assert '<td class="number interval" data-value="">—</td>' in row_of(text, "丑市")
     assert "名次区间：换用其他权重、换算与汇总方式抽样1,000次，九成抽样的名次在此之间" in text
-    assert "Interval – of 1,000 draws with other weights" in page(report(given()), "en")
+    assert "Interval: of 1,000 draws with other weights" in page(report(given()), "en")
 
 
 def circumstances(text):
@@ -349,7 +356,7 @@ def test_cities_that_came_or_went_are_counted_in_the_method(given):
         "监测城市由上月的12个变为12个，新增1个，移出1个；升降按两个月共同排序的城市计算，不受其影响。"
     )
     assert circumstances(page(changed, "en"))[0] == (
-        "The monitored cities went from 12 to 12; joined – 1, left – 1. "
+        "The cities monitored went from 12 to 12 (1 joined, 1 left). "
         "Changes of rank count among the cities ranked in both months and are not affected."
     )
 
@@ -379,5 +386,19 @@ def test_a_platform_left_out_is_among_what_sets_the_month_apart(given, language)
 
 
 def test_a_month_like_any_other_has_nothing_of_the_kind(given):
-    weights = given().platform_weight.with_columns(eligible=pl.lit(value=True))
+    weights = given().platform_weight.filter(pl.col("platform") != "tiktok")
     assert circumstances(page(report(given(platform_weight=weights)), "en")) == []
+
+
+def test_a_platform_with_a_weight_now_and_none_before_has_joined_the_composite(given):
+    """TikTok's row has no weight of the month before, the other platforms' rows have one."""
+    weights = given().platform_weight.with_columns(eligible=pl.lit(value=True), weight=pl.lit(0.2))
+    said = circumstances(page(report(given(platform_weight=weights)), "zh"))
+    assert said == ["TikTok本月起计入综合指数，权重20.0%。"]
+
+
+@pytest.mark.parametrize(("before", "told"), [("m0", True), ("m1", False), (None, False)])
+def test_another_version_of_the_method_is_told_in_its_first_month(given, before, told):
+    said = circumstances(page(report(given(method_before=before)), "zh"))
+    sentence = "本月起按方法版本m1计算，上月发布时为m0；升降以上月数据按m1重新计算的名次为准。"
+    assert (sentence in said) is told

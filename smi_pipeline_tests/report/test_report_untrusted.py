@@ -49,6 +49,16 @@ def test_an_unpaired_surrogate_can_be_written():
     assert clean("a\ud800b") == "a\ufffdb"
 
 
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\U0001fffe", "\U0010ffff", "\ufdd0", "\ufdef"])
+def test_what_is_no_character_is_replaced_since_xml_would_not_be_readable(character):
+    assert clean(f"a{character}b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("character", ["\ufdcf", "\ufdf0", "\ufffd", "\U0001fffd", "😀", "𠮷"])
+def test_what_is_beside_them_stays(character):
+    assert clean(f"a{character}b") == f"a{character}b"
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -69,6 +79,9 @@ def test_an_unpaired_surrogate_can_be_written():
         "https://fаcebook.com/1",  # the second letter is Cyrillic: that is the point
         " https://a.example/",
         "https://[broken/",
+        'https://a.example/"onclick="x',
+        "https://a.example/<script>",
+        "https://a.example/`x`",
     ],
 )
 def test_only_a_plain_https_address_is_a_link(address):

@@ -15,7 +15,7 @@ from smi_pipeline.registry.inputs import EditionRule
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.report.archive import write_archive
 from smi_pipeline.report.cards import cards
-from smi_pipeline.report.content import Entry
+from smi_pipeline.report.content import City, Entry
 from smi_pipeline.report.context import report
 from smi_pipeline.report.files import contents, write_report
 from smi_pipeline.report.pages import page
@@ -110,7 +110,7 @@ def test_whatever_an_edition_gains_is_withheld_until_somebody_has_looked_at_it(e
     shown, withheld = (edition(CITIES, rule, before=shuffled(1)) for rule in (None, RULE))
     harmless = {
         "month", "zone", "status", "synthetic", "quantitative_only", "cities", "weights", "account_gaps", "suspensions",
-        "experts", "collections", "cities_change", "counted_from", "counted_to", "method", "code_version", "snapshot",
+        "experts", "collections", "cities_change", "counted_from", "counted_to", "editorial", "method", "method_before", "code_version", "snapshot",
     }  # fmt: skip
     assert {f.name for f in fields(shown) if getattr(shown, f.name) == getattr(withheld, f.name)} == harmless
     same = {
@@ -120,6 +120,22 @@ def test_whatever_an_edition_gains_is_withheld_until_somebody_has_looked_at_it(e
     }
     assert same == {"platform", "collected", "by_views", "posts", "weight", "coverage"}
     assert [f.name for f in fields(Entry)] == ["city", "rank", "tied", "score", "previous_rank", "change", "flags"]
+
+
+def test_nothing_is_claimed_of_a_city_but_that_it_leads(edition):
+    """Each place of a sentence is named: a new one is empty here until somebody has looked at it."""
+    shown, withheld = (edition(CITIES, rule, before=shuffled(1)) for rule in (None, RULE))
+    assert {claim.place for claim in withheld.claims} == {
+        "finding", "holes", "composed", "absences.tiktok", "circumstances", "gaps",
+    }  # fmt: skip
+    cities = [value for claim in withheld.claims for value in claim.values.values() if isinstance(value, City)]
+    assert cities == []
+    ordered = {
+        "narrative",
+        "certainty",
+        *(f"{kind}.{p}" for kind in ("leaders", "highlights") for p in PLATFORMS),
+    }
+    assert {claim.place for claim in shown.claims} > ordered
 
 
 def test_with_ranks_shown_the_same_change_is_seen_in_every_kind_of_file(edition):
