@@ -277,7 +277,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "smi_pipeline.sandbox.process": "SandboxError",
         "smi_pipeline.sandbox.dataset": "DatasetError",
         "smi_pipeline.index.method": "MethodError",
-        "smi_pipeline.sql.project": "ProjectError",
+        "smi_pipeline.sql.yml": "ProjectError",
     }
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
 
