@@ -1,17 +1,20 @@
 """One asset a model of dbt_like_sql: dependencies, columns and column lineage come from the SQL and its yml."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 
 from smi_pipeline.defs.derive import with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import Metadata, month_shown, tell_month
+from smi_pipeline.defs.preview import Descriptions, Metadata, month_shown, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.defs.tables import dependencies, descriptions, graph, table_metadata
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month
+from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.project import Model
-from smi_pipeline.sql.run import build_views, check_model, run_model
+from smi_pipeline.sql.run import Checked, build_views, check_model, run_model
 
 
 def derive_intermediate(lake: Lake, month: Month) -> None:
@@ -34,29 +37,62 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version=graph().fingerprint(model),
         description=model.description,
+        check_specs=[
+            dg.AssetCheckSpec(kind, asset=[model.layer, model.name], description=", ".join(names))
+            for kind, names in model.tests_by_kind().items()
+        ],
         metadata={
             "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```"),
             **table_metadata(model.relation),
         },
     )
-    def derived(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    def derived(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with told_clearly():
-            if model.is_view:
-                build_views(lake, graph())
-                for month in months_of(context):
-                    looked = check_model(lake, model, month.first)
-                    shown: Metadata = {"dagster/partition_row_count": looked.rows}
-                    if month.key == context.partition_keys[-1]:  # see tell_month
-                        shown = month_shown(looked.rows, looked.first, about)
-                    context.add_asset_metadata(shown, partition_key=month.key)
-                return
-            own = set(months_of(context))
-            months = with_followers(lake, months_of(context), model.relation) if model.layer == "marts" else sorted(own)
-            for month in months:
-                done = run_model(lake, model, month.first)
-                tell_month(context, lake, model.relation, month, done, own=month in own, about=about)
+            try:
+                if model.is_view:
+                    build_views(lake, graph())
+                    for month in months_of(context):
+                        _tell_view(context, month, check_model(lake, model, month.first), about)
+                else:
+                    for month in _months(lake, context, model):
+                        done = run_model(lake, model, month.first)
+                        own = month in months_of(context)
+                        tell_month(context, lake, model.relation, month, done, own=own, about=about)
+            except CheckFailed as error:  # the checks of the UI say what the gate has said
+                yield from _verdicts(model, error)
+                raise
+        yield dg.MaterializeResult(check_results=list(_verdicts(model)))
 
     return derived
+
+
+def _months(lake: Lake, context: dg.AssetExecutionContext, model: Model) -> Sequence[Month]:
+    """The months a table is made of in a run: marts look back at the index of earlier ones."""
+    own = months_of(context)
+    return with_followers(lake, own, model.relation) if model.layer == "marts" else own
+
+
+def _tell_view(context: dg.AssetExecutionContext, month: Month, looked: Checked, about: Descriptions) -> None:
+    shown: Metadata = {"dagster/partition_row_count": looked.rows}
+    if month.key == context.partition_keys[-1]:  # see tell_month
+        shown = month_shown(looked.rows, looked.first, about)
+    context.add_asset_metadata(shown, partition_key=month.key)
+
+
+def _verdicts(model: Model, failed: CheckFailed | None = None) -> Iterator[dg.AssetCheckResult]:
+    """What the gates said, a check a kind of test: all hold, or those of `failed` do not."""
+    for kind, names in model.tests_by_kind().items():
+        broken = [] if failed is None else [failure for failure in failed.failures if failure.kind == kind]
+        told = {} if failed is None else {"month": f"{failed.month:%Y-%m}"}
+        told |= {failure.test: str(failure) for failure in broken}
+        yield dg.AssetCheckResult(
+            passed=not broken,
+            asset_key=[model.layer, model.name],
+            check_name=kind,
+            metadata={"tests": len(names), **told},
+        )
 
 
 @dg.definitions

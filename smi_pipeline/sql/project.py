@@ -52,6 +52,20 @@ class Test:
     arguments: Mapping[str, Any]
     column: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The test as people call it: `not_null(score)`, `expression_is_true(posts > 0)`."""
+        match self.kind:
+            case "dbt_utils.expression_is_true":
+                about = str(self.arguments["expression"])
+            case "dbt_utils.unique_combination_of_columns":
+                about = ", ".join(self.arguments["combination_of_columns"])
+            case "relationships":
+                about = f"{self.column} in {self.arguments['to']}.{self.arguments['field']}"
+            case _:
+                about = str(self.column)
+        return f"{self.kind.removeprefix('dbt_utils.')}({about})"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -88,6 +102,13 @@ class Model:
     def is_view(self) -> bool:
         """Staging is a view over all months; the other layers are tables replaced a month at a time."""
         return self.layer == "staging"
+
+    def tests_by_kind(self) -> dict[str, list[str]]:
+        """The names of its tests by what they are called before the bracket, in the order of the yml."""
+        kinds: dict[str, list[str]] = {}
+        for test in self.tests:
+            kinds.setdefault(test.name.partition("(")[0], []).append(test.name)
+        return kinds
 
     def tree(self) -> exp.Query:
         """The SELECT as sqlglot reads it.
