@@ -25,6 +25,7 @@ from smi_pipeline.cli_arguments import month as _month
 from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.cli_method import method_app
+from smi_pipeline.cli_sql import sql_app
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
 app.add_typer(method_app, name="method")
+app.add_typer(sql_app, name="sql")
 app.command()(explain)
 _NEXT = """next:
   {smi} demo --serve                            the report and the archive in a browser
@@ -277,7 +279,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "smi_pipeline.sandbox.process": "SandboxError",
         "smi_pipeline.sandbox.dataset": "DatasetError",
         "smi_pipeline.index.method": "MethodError",
-        "smi_pipeline.sql.project": "ProjectError",
+        "smi_pipeline.sql.yml": "ProjectError",
     }
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
 

@@ -21,6 +21,7 @@ with reads as (
 
 seen as (
     select
+        sightings.month,
         sightings.platform,
         sightings.account_id,
         sightings.post_id,
@@ -34,11 +35,11 @@ seen as (
         and readings.collection_id = sightings.collection_id
         and readings.account_id = sightings.account_id
     where sightings.month = getvariable('month')
-    group by sightings.platform, sightings.account_id, sightings.post_id
+    group by sightings.month, sightings.platform, sightings.account_id, sightings.post_id
 )
 
 select
-    getvariable('month')::date as month,
+    seen.month,
     seen.platform,
     seen.account_id,
     seen.post_id,
@@ -52,6 +53,7 @@ join reads
     and reads.account_id = seen.account_id
     and reads.number > seen.last_number
 group by
+    seen.month,
     seen.platform,
     seen.account_id,
     seen.post_id,

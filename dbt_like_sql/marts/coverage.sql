@@ -33,7 +33,7 @@ registered as (
 asked as (
     select
         outcomes.platform,
-        count(*) as accounts_asked,
+        count(outcomes.account_id) as accounts_asked,
         count(*) filter (where outcomes.outcome in ('answered', 'truncated', 'renamed')) as accounts_answered,
         count(*) filter (where outcomes.outcome = 'truncated') as accounts_truncated,
         count(*) filter (where outcomes.outcome = 'missing') as accounts_missing,

@@ -12,6 +12,7 @@ with tagged as (
         posts.month,
         posts.platform,
         unnest(posts.hashtags) as hashtag,
+        posts.post_id,
         posts.interactions,
         posts.views
     from staging.stg_posts as posts
@@ -27,7 +28,7 @@ select
     month,
     platform,
     hashtag,
-    count(*) as posts,
+    count(post_id) as posts,
     try_cast(sum(interactions) as bigint) as interactions,
     try_cast(sum(views) as bigint) as reach,
     count(views) as reach_posts

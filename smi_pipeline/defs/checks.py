@@ -1,7 +1,8 @@
 """Asset checks: invariants of the stored tables, as one query each that finds the offenders among a run's months.
 
-What must hold before a month is committed is a gate in the models' yml. These look again at what is stored, and at
-things a gate on one table cannot see. A failing blocking check stops what comes after it in the run.
+What must hold before a month is committed is a gate in the models' yml, and shows as checks of the model's own asset
+(models.py). These look again at what is stored, and at things a gate on one table cannot see. A failing blocking check
+stops what comes after it in the run.
 """
 
 from collections.abc import Sequence

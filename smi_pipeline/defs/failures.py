@@ -14,7 +14,7 @@ from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.report.files import EditionError
 from smi_pipeline.sql.checks import CheckFailed
-from smi_pipeline.sql.project import ProjectError
+from smi_pipeline.sql.yml import ProjectError
 
 EXPECTED = (
     CollectionError,

@@ -16,18 +16,15 @@ from smi_pipeline.defs.models import derive_intermediate
 from smi_pipeline.defs.partitions import MONTHS, months_of
 from smi_pipeline.defs.preview import tell_month
 from smi_pipeline.defs.raw import OWNERS
+from smi_pipeline.defs.tables import dependencies, descriptions, table_metadata
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.settings import settings
 
 
 @dg.asset(
     key=["metrics", "account_month"],
-    deps=[
-        ["intermediate", "int_account_month_posts"],
-        ["intermediate", "int_account_rejects"],
-        ["staging", "stg_account_outcomes"],
-        ["staging", "stg_accounts"],
-    ],
+    deps=dependencies(ACCOUNT_MONTH),
+    metadata=table_metadata(ACCOUNT_MONTH),
     group_name="metrics",
     kinds={"polars", "duckdb"},
     owners=OWNERS,
@@ -42,12 +39,13 @@ def account_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake
             if month not in own:  # a neighbour: this run has not made its sums
                 derive_intermediate(lake, month)
             done = derive_account_month(lake, month, inputs)
-            tell_month(context, lake, ACCOUNT_MONTH, month, done, own=month in own)
+            tell_month(context, lake, ACCOUNT_MONTH, month, done, own=month in own, about=descriptions(ACCOUNT_MONTH))
 
 
 @dg.asset(
     key=["metrics", "city_platform_month"],
-    deps=[["metrics", "account_month"]],
+    deps=dependencies(CITY_PLATFORM_MONTH),
+    metadata=table_metadata(CITY_PLATFORM_MONTH),
     group_name="metrics",
     kinds={"polars", "duckdb"},
     owners=OWNERS,
@@ -60,4 +58,5 @@ def city_platform_month(context: dg.AssetExecutionContext, lake: dg.ResourcePara
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_account_months(lake, months_of(context)):
             done = derive_city_platform_month(lake, month, inputs)
-            tell_month(context, lake, CITY_PLATFORM_MONTH, month, done, own=month in own)
+            about = descriptions(CITY_PLATFORM_MONTH)
+            tell_month(context, lake, CITY_PLATFORM_MONTH, month, done, own=month in own, about=about)

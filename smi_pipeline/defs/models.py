@@ -1,26 +1,20 @@
 """One asset a model of dbt_like_sql: dependencies, columns and column lineage come from the SQL and its yml."""
 
-import functools
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from smi_pipeline.defs.derive import with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import Metadata, month_shown, tell_month
+from smi_pipeline.defs.preview import Descriptions, Metadata, month_shown, tell_month
 from smi_pipeline.defs.raw import OWNERS
+from smi_pipeline.defs.tables import dependencies, descriptions, graph, table_metadata
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month
-from smi_pipeline.registry.models import PLATFORMS
-from smi_pipeline.sql.graph import Graph, build_graph
-from smi_pipeline.sql.project import Model, load_project
-from smi_pipeline.sql.run import build_views, check_model, run_model
-
-
-@functools.cache
-def graph() -> Graph:
-    """The models and what they read."""
-    return build_graph(load_project())
+from smi_pipeline.sql.checks import CheckFailed
+from smi_pipeline.sql.project import Model
+from smi_pipeline.sql.run import Checked, build_views, check_model, run_model
 
 
 def derive_intermediate(lake: Lake, month: Month) -> None:
@@ -30,42 +24,12 @@ def derive_intermediate(lake: Lake, month: Month) -> None:
         run_model(lake, model, month.first)
 
 
-def _asset_keys(relation: str) -> list[list[str]]:
-    """The assets that write a relation: a raw table is its platform's asset, tables of all platforms are all five."""
-    schema, name = relation.split(".")
-    if schema != "raw":
-        return [[schema, name]]
-    return [["raw", platform] for platform in PLATFORMS if name.startswith(f"{platform}_")] or [
-        ["raw", platform] for platform in PLATFORMS
-    ]
-
-
-def _deps(model: Model) -> list[list[str]]:
-    keys = [key for relation in graph().reads[model.relation] for key in _asset_keys(relation)]
-    return [list(key) for key in sorted({tuple(key) for key in keys})]
-
-
-def _lineage(model: Model) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
-        {
-            column: [
-                dg.TableColumnDep(asset_key=dg.AssetKey(key), column_name=name)
-                # tables of all platforms are written by the same assets as each platform's own
-                for key, name in dict.fromkeys(
-                    (tuple(key), source.column) for source in sources for key in _asset_keys(source.relation)
-                )
-            ]
-            for column, sources in graph().column_lineage(model).items()
-        }
-    )
-
-
 def _model_asset(model: Model) -> dg.AssetsDefinition:
-    about = {column.name: column.description for column in model.columns}
+    about = descriptions(model.relation)
 
     @dg.asset(
         key=[model.layer, model.name],
-        deps=_deps(model),
+        deps=dependencies(model.relation),
         group_name=model.layer,
         kinds={"sql", "duckdb"},
         owners=OWNERS,
@@ -73,31 +37,62 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version=graph().fingerprint(model),
         description=model.description,
+        check_specs=[
+            dg.AssetCheckSpec(kind, asset=[model.layer, model.name], description=", ".join(names))
+            for kind, names in model.tests_by_kind().items()
+        ],
         metadata={
             "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```"),
-            "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, description=about[name]) for name in about]),
-            "dagster/column_lineage": _lineage(model),
-            "dagster/table_name": model.relation,
+            **table_metadata(model.relation),
         },
     )
-    def derived(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    def derived(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with told_clearly():
-            if model.is_view:
-                build_views(lake, graph())
-                for month in months_of(context):
-                    looked = check_model(lake, model, month.first)
-                    shown: Metadata = {"dagster/partition_row_count": looked.rows}
-                    if month.key == context.partition_keys[-1]:  # see tell_month
-                        shown = month_shown(looked.rows, looked.first, about)
-                    context.add_asset_metadata(shown, partition_key=month.key)
-                return
-            own = set(months_of(context))
-            months = with_followers(lake, months_of(context), model.relation) if model.layer == "marts" else sorted(own)
-            for month in months:
-                done = run_model(lake, model, month.first)
-                tell_month(context, lake, model.relation, month, done, own=month in own, about=about)
+            try:
+                if model.is_view:
+                    build_views(lake, graph())
+                    for month in months_of(context):
+                        _tell_view(context, month, check_model(lake, model, month.first), about)
+                else:
+                    for month in _months(lake, context, model):
+                        done = run_model(lake, model, month.first)
+                        own = month in months_of(context)
+                        tell_month(context, lake, model.relation, month, done, own=own, about=about)
+            except CheckFailed as error:  # the checks of the UI say what the gate has said
+                yield from _verdicts(model, error)
+                raise
+        yield dg.MaterializeResult(check_results=list(_verdicts(model)))
 
     return derived
+
+
+def _months(lake: Lake, context: dg.AssetExecutionContext, model: Model) -> Sequence[Month]:
+    """The months a table is made of in a run: marts look back at the index of earlier ones."""
+    own = months_of(context)
+    return with_followers(lake, own, model.relation) if model.layer == "marts" else own
+
+
+def _tell_view(context: dg.AssetExecutionContext, month: Month, looked: Checked, about: Descriptions) -> None:
+    shown: Metadata = {"dagster/partition_row_count": looked.rows}
+    if month.key == context.partition_keys[-1]:  # see tell_month
+        shown = month_shown(looked.rows, looked.first, about)
+    context.add_asset_metadata(shown, partition_key=month.key)
+
+
+def _verdicts(model: Model, failed: CheckFailed | None = None) -> Iterator[dg.AssetCheckResult]:
+    """What the gates said, a check a kind of test: all hold, or those of `failed` do not."""
+    for kind, names in model.tests_by_kind().items():
+        broken = [] if failed is None else [failure for failure in failed.failures if failure.kind == kind]
+        told = {} if failed is None else {"month": f"{failed.month:%Y-%m}"}
+        told |= {failure.test: str(failure) for failure in broken}
+        yield dg.AssetCheckResult(
+            passed=not broken,
+            asset_key=[model.layer, model.name],
+            check_name=kind,
+            metadata={"tests": len(names), **told},
+        )
 
 
 @dg.definitions

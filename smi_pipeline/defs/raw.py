@@ -20,6 +20,7 @@ from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import MONTHS, ZONE
 from smi_pipeline.defs.preview import month_metadata, shown_table
+from smi_pipeline.defs.tables import INPUT_FILE, graph, raw_metadata, table_metadata
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Opened, Summary, collect_month
@@ -149,6 +150,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
         pool=f"api_{platform}",
         tags={"platform": platform},
         description=f"What {platform} says of the month: raw.{platform}_posts, raw.{platform}_accounts; payloads kept.",
+        metadata=raw_metadata(platform),
     )
     def raw(
         context: dg.AssetExecutionContext, config: CollectConfig, lake: dg.ResourceParam[Lake]
@@ -173,7 +175,9 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
         must_be_finished(summary, f"{platform} {month}")
         if not summary.asked:
             context.log.info("%s of %s is collected already: no request", summary.cut, month)
-            shown = {**month_metadata(lake, f"raw.{platform}_posts", month.first), "requests": 0}
+            told = month_metadata(lake, f"raw.{platform}_posts", month.first)
+            # the definition tells the columns, of all its tables
+            shown = {"requests": 0, **{name: value for name, value in told.items() if name != "dagster/column_schema"}}
             return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
         return dg.MaterializeResult(metadata=asking_metadata(summary))
 
@@ -182,5 +186,13 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
 
 @dg.definitions
 def raw_assets() -> dg.Definitions:
-    """One asset a platform."""
-    return dg.Definitions(assets=[_raw_asset(platform) for platform in PLATFORMS])
+    """One asset a platform, and what people hand in: whichever run finds a file changed writes that."""
+    input_file = dg.AssetSpec(
+        INPUT_FILE.split("."),
+        description=graph().project.tables[INPUT_FILE].description,
+        group_name="inputs",
+        kinds={"csv", "toml"},
+        owners=OWNERS,
+        metadata=table_metadata(INPUT_FILE),
+    )
+    return dg.Definitions(assets=[*(_raw_asset(platform) for platform in PLATFORMS), input_file])

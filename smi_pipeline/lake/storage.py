@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from smi_pipeline.settings import Settings
 
 BUSY_TIMEOUT_MS = 30_000
-# Writers race for the next snapshot number; the loser of a round tries the next. DuckLake's own pauses begin with 100 ms
-# and are each half as long again as the one before: the tenth takes four seconds, the twentieth four minutes.
+# Writers race for the next snapshot number; the loser of a round tries the next. DuckLake's own pauses begin with
+# 100 ms and are each half as long again as the one before: the tenth takes four seconds, the twentieth four minutes.
 COMMIT_ROUNDS, FIRST_PAUSE_MS, PAUSE_GROWTH = 100, 20, 1.05
 POSTGRES = ("postgres:", "postgresql:")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")

@@ -29,6 +29,11 @@ class Failure:
     offenders: int
     examples: tuple[Mapping[str, Any], ...]
 
+    @property
+    def kind(self) -> str:
+        """Which kind of test it is, as in `Model.tests_by_kind`."""
+        return self.test.partition("(")[0]
+
     def __str__(self) -> str:
         shown = "; ".join(", ".join(f"{k}={_short(v)}" for k, v in row.items()) for row in self.examples)
         return f"{self.test}: {self.offenders} offending, e.g. {shown}"
@@ -67,21 +72,6 @@ def failing(cursor: duckdb.DuckDBPyConnection, model: Model, rows: str) -> list[
     """
     found = (_run(cursor, test, offenders_sql(test, model, rows)) for test in model.tests)
     return [failure for failure in found if failure is not None]
-
-
-def name_of(test: Test) -> str:
-    """A test as people call it: `not_null(score)`, `expression_is_true(posts > 0)`."""
-    kind = test.kind.removeprefix("dbt_utils.")
-    match kind:
-        case "expression_is_true":
-            about = str(test.arguments["expression"])
-        case "unique_combination_of_columns":
-            about = ", ".join(test.arguments["combination_of_columns"])
-        case "relationships":
-            about = f"{test.column} in {test.arguments['to']}.{test.arguments['field']}"
-        case _:
-            about = str(test.column)
-    return f"{kind}({about})"
 
 
 def offenders_sql(test: Test, model: Model, rows: str) -> str:
@@ -128,7 +118,7 @@ def _run(cursor: duckdb.DuckDBPyConnection, test: Test, sql: str) -> Failure | N
     rows = result.fetchall()
     if not rows:
         return None
-    return Failure(name_of(test), rows[0][0], tuple(dict(zip(names, row[1:], strict=True)) for row in rows))
+    return Failure(test.name, rows[0][0], tuple(dict(zip(names, row[1:], strict=True)) for row in rows))
 
 
 def _short(value: object) -> str:

@@ -1,4 +1,8 @@
-"""Who reads whom: tables and columns, read from the SQL itself by sqlglot, and the order the layers impose."""
+"""Who reads whom: tables and columns, read from the SQL itself by sqlglot, and the order the layers impose.
+
+Of the tables that Python computes the yml says what each column is made of. So a column can be followed from any table
+to the raw ones.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.scope import traverse_scope
 
 from smi_pipeline.lake.tables import DECLARED
-from smi_pipeline.sql.project import DIALECT, Layer, Model, Project, ProjectError
+from smi_pipeline.sql.project import DIALECT, YML, Layer, Model, Project, Table
+from smi_pipeline.sql.yml import ProjectError, nearest
 
 # A mart never looks at raw data: what a field means is decided once, in staging.
 MAY_READ: Final[Mapping[Layer, frozenset[str]]] = {
@@ -33,6 +38,12 @@ class Source:
     relation: str
     column: str
 
+    def __str__(self) -> str:
+        return f"{self.relation}.{self.column}"
+
+
+Columns = Mapping[str, tuple[Source, ...]]
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -40,20 +51,24 @@ class Graph:
 
     project: Project
     reads: Mapping[str, tuple[str, ...]]
-    """Relations each model reads, raw and computed ones included, sorted."""
+    """Relations each model reads, and each computed table is made of; sorted."""
+
+    @cached_property
+    def sequence(self) -> tuple[str, ...]:
+        """Every relation after those it stands on; equal ones by name, so that the sequence is always the same."""
+        sorter = TopologicalSorter(self.reads)
+        sorter.prepare()
+        found: list[str] = []
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready())
+            found += ready
+            sorter.done(*ready)
+        return tuple(found)
 
     @cached_property
     def order(self) -> tuple[Model, ...]:
-        """Every model after those it reads; equal ones by name, so that the order is always the same."""
-        ours = self.project.models
-        sorter = TopologicalSorter({name: [other for other in self.reads[name] if other in ours] for name in ours})
-        sorter.prepare()
-        found: list[Model] = []
-        while sorter.is_active():
-            ready = sorted(sorter.get_ready())
-            found += [ours[name] for name in ready]
-            sorter.done(*ready)
-        return tuple(found)
+        """Every model after those it reads."""
+        return tuple(self.project.models[name] for name in self.sequence if name in self.project.models)
 
     def views(self) -> tuple[Model, ...]:
         """The staging views, each after those it reads."""
@@ -72,28 +87,52 @@ class Graph:
         model = self.project.models.get(relation)
         return relation if model is None else self.fingerprint(model)
 
-    def column_lineage(self, model: Model) -> dict[str, tuple[Source, ...]]:
-        """For each column, in order, the columns it is made of in the relations the model reads itself.
+    @cached_property
+    def lineage(self) -> Mapping[str, Columns]:
+        """For each model and computed table, for each column in order, the columns of other relations it is made of.
 
-        A column made of nothing but constants or row counts has none. Columns that only decide which rows are there
-        (in a join or a filter) are not listed.
+        Columns that only decide which rows are there (in a join or a filter) are not listed. A column that is a word
+        of the SQL itself, or null in every row, has none.
 
         Raises:
-            ProjectError: sqlglot cannot follow a column to the relation it comes from.
+            ProjectError: a column cannot be followed to a column that is there.
         """
+        told = {
+            table.relation: {column.name: tuple(map(_source, column.origins)) for column in table.columns}
+            for table in self.project.tables.values()
+            if not table.relation.startswith("raw.")
+        }
+        return {**told, **{model.relation: self._of_model(model) for model in self.project}}
+
+    def roots(self, relation: str, column: str) -> frozenset[Source]:
+        """The raw columns a column comes from in the end; the column itself where it is raw."""
+        if relation not in self.lineage:
+            return frozenset({Source(relation, column)})
+        above = self.lineage[relation][column]
+        return frozenset(root for source in above for root in self.roots(source.relation, source.column))
+
+    def _of_model(self, model: Model) -> dict[str, tuple[Source, ...]]:
         try:
             # the tree is this call's own, and what each node selects is never read: copying both costs most of the time
             roots = lineage(None, model.tree(), schema={}, dialect=DIALECT, trim_selects=False, copy=False)
         except SqlglotError as error:
             reason = " ".join(str(error).split())
-            raise ProjectError(f"{model.relation}: no lineage ({reason}); name each column's table") from error
+            raise ProjectError(f"{model.path}: no lineage ({reason}); name each column's table") from error
         found = {}
         for column in model.columns:
             # sqlglot folds a selected name to lower case, as DuckDB compares names
             nodes = list(roots[column.name.lower()].walk())
+            where = f"{model.path}: {column.name}"
             if lost := sorted(node.name for node in nodes if isinstance(node.expression, exp.Placeholder)):
-                raise ProjectError(f"{model.relation}.{column.name}: which table is {lost[0]} of? name it in the SQL")
+                raise ProjectError(f"{where}: which table is {lost[0]} of? name it in the SQL")
             sources = {source for node in nodes if (source := _leaf(node)) is not None}
+            if sources and column.origins:
+                raise ProjectError(f"{where}: the SQL names what it is made of; {YML} must not (meta: from)")
+            if not sources and any(node.expression.find(exp.AggFunc, exp.Window) for node in nodes):
+                raise ProjectError(f"{where}: it counts rows and names no column; count one that is never null")
+            for source in sources:
+                _must_be_there(self.project, source, where)
+            sources |= set(map(_source, column.origins))
             found[column.name] = tuple(sorted(sources, key=lambda one: (one.relation, one.column)))
         return found
 
@@ -102,23 +141,57 @@ def build_graph(project: Project) -> Graph:
     """Read from each model's SQL what it reads, and check it.
 
     Raises:
-        ProjectError: a model reads from a layer above its own or from an unknown model, names a table without its
+        ProjectError: a model reads from a layer above its own or from an unknown table, names a table without its
             schema, or the models read each other in a circle.
     """
-    graph = Graph(project, {model.relation: tables_read(model) for model in project})
+    made_of = {table.relation: _made_of(project, table) for table in project.tables.values()}
+    graph = Graph(project, {**made_of, **{model.relation: _read_by(project, model) for model in project}})
     for model in project:
-        for relation in graph.reads[model.relation]:
-            schema = relation.partition(".")[0]
-            if schema not in MAY_READ[model.layer]:
-                allowed = ", ".join(sorted(MAY_READ[model.layer]))
-                raise ProjectError(f"{model.relation} reads {relation}; {model.layer} may read {allowed} only")
-            if schema in MAY_READ and relation not in project.models:
-                raise ProjectError(f"{model.relation} reads {relation}, which has no file in {model.path.parents[1]}")
+        _made_of(project, model)
     try:
-        _ = graph.order
+        _ = graph.sequence
     except CycleError as error:
         raise ProjectError(f"models read each other in a circle: {' -> '.join(error.args[1])}") from error
     return graph
+
+
+def _read_by(project: Project, model: Model) -> tuple[str, ...]:
+    """The relations a model reads, each of them there and of a layer it may read."""
+    read = tables_read(model)
+    for relation in read:
+        if relation.partition(".")[0] not in MAY_READ[model.layer]:
+            allowed = ", ".join(sorted(MAY_READ[model.layer]))
+            raise ProjectError(
+                f"{model.path}: {model.relation} reads {relation}; {model.layer} may read {allowed} only"
+            )
+        _must_be_there(project, Source(relation, ""), f"{model.path}: {model.relation} reads {relation}")
+    return read
+
+
+def _made_of(project: Project, table: Model | Table) -> tuple[str, ...]:
+    """The relations that the yml says a table's columns are made of, each column of them there."""
+    origins = [(column.name, _source(origin)) for column in table.columns for origin in column.origins]
+    for name, source in origins:
+        where = f"{table.path}, {table.relation}.{name} is made of {source}"
+        if source.relation == table.relation:
+            raise ProjectError(f"{where}, a column of the same table; name what that one is made of")
+        _must_be_there(project, source, where)
+    return tuple(sorted({source.relation for _, source in origins}))
+
+
+def _must_be_there(project: Project, source: Source, where: str) -> None:
+    """Refuse a relation, or a column of one, that nobody describes. `column` is empty for the relation alone."""
+    every = {**project.models, **project.tables}
+    if source.relation not in every:
+        raise ProjectError(f"{where}, which has no file and no entry in sources; {nearest(source.relation, every)}")
+    names = [column.name for column in project.columns(source.relation)]
+    if source.column and source.column not in names:
+        raise ProjectError(f"{where}: {source.relation} has no column {source.column}; {nearest(source.column, names)}")
+
+
+def _source(origin: str) -> Source:
+    relation, _, column = origin.rpartition(".")
+    return Source(relation, column)
 
 
 def tables_read(model: Model) -> tuple[str, ...]:

@@ -1,27 +1,31 @@
 """The models of dbt_like_sql as they lie on disk: one SELECT a file, described and checked by a `_models.yml` a folder.
 
 The folder is the schema, the file's stem the relation. What the yml says and what the SQL selects must be the same
-columns: a description that outlives its column, or a column nobody described, stops the load.
+columns: a description that outlives its column, or a column nobody described, stops the load. The tables that models
+read and do not make (raw, metrics, index) are described in `sources/`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import sqlglot
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+
+from smi_pipeline.lake.tables import DECLARED
+from smi_pipeline.sql.yml import ModelsFile, ProjectError, SourcesFile, TableEntry, listed, nearest, read_yml
 
 Layer = Literal["staging", "intermediate", "marts"]
 LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
 ROOT: Final = Path(__file__).parents[2] / "dbt_like_sql"
 YML: Final = "_models.yml"
+SOURCES: Final = "sources"
+COMPUTED: Final = ("metrics", "index")
 DIALECT: Final = "duckdb"
 # dbt's data tests (and the two of dbt_utils) that checks.py knows, with the arguments each must have.
 TESTS: Final[Mapping[str, frozenset[str]]] = {
@@ -32,12 +36,10 @@ TESTS: Final[Mapping[str, frozenset[str]]] = {
     "dbt_utils.expression_is_true": frozenset({"expression"}),
     "dbt_utils.unique_combination_of_columns": frozenset({"combination_of_columns"}),
 }
+# What the lake declares, and the one view among it.
+_RAW: Final = {**DECLARED, "raw.collection": DECLARED["raw.collection_log"]}
 _OF_A_MODEL: Final = frozenset({"dbt_utils.expression_is_true", "dbt_utils.unique_combination_of_columns"})
 _REFERENCE: Final = re.compile(r"""(?:ref\(\s*|source\(\s*['"](\w+)['"]\s*,\s*)['"](\w+)['"]\s*\)""")
-
-
-class ProjectError(Exception):
-    """The models do not hold together; the message names the file or the model, and what to change."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,33 @@ class Test:
     arguments: Mapping[str, Any]
     column: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The test as people call it: `not_null(score)`, `expression_is_true(posts > 0)`."""
+        match self.kind:
+            case "dbt_utils.expression_is_true":
+                about = str(self.arguments["expression"])
+            case "dbt_utils.unique_combination_of_columns":
+                about = ", ".join(self.arguments["combination_of_columns"])
+            case "relationships":
+                about = f"{self.column} in {self.arguments['to']}.{self.arguments['field']}"
+            case _:
+                about = str(self.column)
+        return f"{self.kind.removeprefix('dbt_utils.')}({about})"
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column as the yml describes it: meaning, unit, and what null means."""
+    """One column as the yml describes it: meaning, unit, and what null means.
+
+    `origins` are the columns (`schema.table.column`) the yml says it is made of: all of a column that Python computes,
+    of a model only where its SQL names no column. `type` is DuckDB's word, empty where the SQL decides.
+    """
 
     name: str
     description: str
+    origins: tuple[str, ...] = ()
+    type: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +103,13 @@ class Model:
         """Staging is a view over all months; the other layers are tables replaced a month at a time."""
         return self.layer == "staging"
 
+    def tests_by_kind(self) -> dict[str, list[str]]:
+        """The names of its tests by what they are called before the bracket, in the order of the yml."""
+        kinds: dict[str, list[str]] = {}
+        for test in self.tests:
+            kinds.setdefault(test.name.partition("(")[0], []).append(test.name)
+        return kinds
+
     def tree(self) -> exp.Query:
         """The SELECT as sqlglot reads it.
 
@@ -91,10 +120,28 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table that models read and do not make: raw, or computed by Python. Each column has its type.
+
+    Every column of a computed one has its origins; what is raw has none.
+    """
+
+    relation: str
+    path: Path
+    description: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
 class Project:
-    """All models, by relation."""
+    """All models, and the tables they may read besides each other, by relation.
+
+    `schemas` describes the schemas of the latter.
+    """
 
     models: Mapping[str, Model]
+    tables: Mapping[str, Table]
+    schemas: Mapping[str, str]
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models.values())
@@ -108,38 +155,49 @@ class Project:
         for model in self:
             if relation in (model.relation, model.name):
                 return model
-        raise ProjectError(f"no model {relation!r}; there are {', '.join(self.models)}")
+        raise ProjectError(f"no model {relation!r}; {nearest(relation, self._names(self.models))}")
 
-    def of(self, *layers: Layer) -> list[Model]:
-        """The models of some layers."""
-        return [model for model in self if model.layer in layers]
+    def find(self, asked: str) -> tuple[str, str | None]:
+        """The relation, and the column if one is named, of `table`, `schema.table` or either with `.column`.
 
+        Raises:
+            ProjectError: there is no such relation or column; says which ones come near.
+        """
+        relation, column = self._relation(asked), None
+        if relation is None and "." in asked:
+            table, _, column = asked.rpartition(".")
+            relation = self._relation(table)
+        if relation is None:
+            known = self._names({**self.models, **self.tables})
+            table = asked if asked.count(".") == 0 else ".".join(asked.split(".")[:2])
+            raise ProjectError(f"no model or table {asked!r}; {nearest(table, known)}")
+        names = [one.name for one in self.columns(relation)]
+        if column is not None and column not in names:
+            raise ProjectError(f"{relation} has no column {column!r}; {nearest(column, names)}")
+        return relation, column
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    def columns(self, relation: str) -> tuple[Column, ...]:
+        """The columns of a model or a table, in their order; `relation` must be one."""
+        return self.models[relation].columns if relation in self.models else self.tables[relation].columns
 
-    name: str
-    description: str
-    data_tests: list[str | dict[str, Any]] = []
+    def _relation(self, asked: str) -> str | None:
+        every = [*self.models, *self.tables]
+        found = [relation for relation in every if asked in (relation, relation.partition(".")[2])]
+        if len(found) > 1 and asked not in found:
+            raise ProjectError(f"{asked!r} is {' and '.join(found)}; give it with its schema")
+        return found[0] if found else None
 
-
-class _ModelEntry(_Entry):
-    columns: list[_Entry]
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: Literal[2]
-    models: list[_ModelEntry]
+    @staticmethod
+    def _names(relations: Mapping[str, object]) -> list[str]:
+        return [name for relation in relations for name in (relation, relation.partition(".")[2])]
 
 
 def load_project(root: Path = ROOT) -> Project:
-    """Read every model under `root`.
+    """Read every model and every source under `root`.
 
     Raises:
         ProjectError: a file lacks its yml entry or the reverse, the columns of the two differ, a name is used twice,
-            a description is empty, or a file is not one SELECT.
+            a description is empty or does not say what null means, or a file is not one SELECT.
     """
     models = [model for layer in LAYERS for model in _folder(root / layer, layer)]
     if not models:
@@ -149,63 +207,101 @@ def load_project(root: Path = ROOT) -> Project:
         if model.name in seen:
             raise ProjectError(f"two models are called {model.name}: {seen[model.name].path} and {model.path}")
         seen[model.name] = model
-    return Project(
-        {
-            model.relation: replace(model, tests=tuple(_with_target(test, model, seen) for test in model.tests))
-            for model in models
-        }
+    tables, schemas = _sources(root / SOURCES)
+    named = [
+        replace(model, tests=tuple(_with_target(test, model, seen, tables) for test in model.tests)) for model in models
+    ]
+    return Project({model.relation: model for model in named}, tables, schemas)
+
+
+def _sources(folder: Path) -> tuple[dict[str, Table], dict[str, str]]:
+    """The tables of all files of a folder by relation, and what each schema is."""
+    tables: dict[str, Table] = {}
+    schemas: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yml")):
+        for source in read_yml(path, SourcesFile).sources:
+            schemas[source.name] = _line(source.description)
+            for entry in source.tables:
+                relation = f"{source.name}.{entry.name}"
+                if relation in tables:
+                    raise ProjectError(f"{path} describes {relation} a second time")
+                tables[relation] = _table(path, relation, entry)
+    raw = {relation for relation in tables if relation.startswith("raw.")}
+    if schemas and raw != _RAW.keys():
+        differ = listed(raw ^ _RAW.keys())
+        raise ProjectError(f"{folder}: {differ} stands in the yml or in smi_pipeline/lake/tables.py and not in both")
+    return tables, schemas
+
+
+def _table(path: Path, relation: str, entry: TableEntry) -> Table:
+    raw = _RAW.get(relation, {})
+    names = [column.name for column in entry.columns]
+    complaints = entry.complaints()
+    if relation.startswith("raw."):
+        if differ := set(names) ^ raw.keys():
+            complaints.append(f"{listed(differ)}: in the yml or in smi_pipeline/lake/tables.py and not in both")
+        complaints += [
+            f"{one.name}: a raw column has no data_type and no meta here"
+            for one in entry.columns
+            if one.data_type or one.meta
+        ]
+    else:
+        complaints += [
+            f"{one.name} lacks its data_type or what it is made of (meta: {{ from: [...] }})"
+            for one in entry.columns
+            if not one.data_type or not one.meta
+        ]
+    if any(column.data_tests for column in (entry, *entry.columns)):
+        complaints.append("data_tests are run on models only")
+    if complaints:
+        raise ProjectError(f"{path}, {relation}: {'; '.join(complaints)}")
+    return Table(
+        relation,
+        path,
+        entry.line,
+        tuple(
+            Column(one.name, one.line, one.origins, raw.get(one.name) or one.data_type or "") for one in entry.columns
+        ),
     )
 
 
 def _folder(folder: Path, layer: Layer) -> Iterator[Model]:
     files = {path.stem: path for path in sorted(folder.glob("*.sql"))}
-    entries = {entry.name: entry for entry in _entries(folder / YML)} if files or (folder / YML).exists() else {}
+    yml = folder / YML
+    entries = {entry.name: entry for entry in read_yml(yml, ModelsFile).models} if files or yml.exists() else {}
     if lost := entries.keys() - files.keys():
-        raise ProjectError(f"{folder / YML} describes {_listed(lost)}, but {folder} has no such .sql file")
+        raise ProjectError(f"{yml} describes {listed(lost)}, but {folder} has no such .sql file")
     if unknown := files.keys() - entries.keys():
-        raise ProjectError(f"{folder / YML} does not describe {_listed(unknown)}, whose .sql file is in {folder}")
+        raise ProjectError(f"{yml} does not describe {listed(unknown)}, whose .sql file is in {folder}")
     return (_model(path, layer, entries[name]) for name, path in files.items())
 
 
-def _entries(path: Path) -> list[_ModelEntry]:
-    try:
-        return _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).models
-    except OSError as error:
-        raise ProjectError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ProjectError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ProjectError(f"{path}, {where}: {first['msg']}") from error
-
-
-def _model(path: Path, layer: Layer, entry: _ModelEntry) -> Model:
+def _model(path: Path, layer: Layer, entry: TableEntry) -> Model:
     sql = path.read_text(encoding="utf-8").strip().removesuffix(";")
     selected = _parse(sql, path).named_selects
     described = {column.name: column for column in entry.columns}
     if "*" in selected:
         raise ProjectError(f"{path}: selects *; name the columns, so that a new one upstream is a decision")
     complaints = [
-        f"the yml describes {_listed(described.keys() - set(selected))}, which the SQL does not select"
+        f"the yml describes {listed(described.keys() - set(selected))}, which the SQL does not select"
         if described.keys() - set(selected)
         else "",
-        f"the SQL selects {_listed(set(selected) - described.keys())}, which the yml does not describe"
+        f"the SQL selects {listed(set(selected) - described.keys())}, which the yml does not describe"
         if set(selected) - described.keys()
         else "",
         "a column is selected twice" if len(set(selected)) < len(selected) else "",
-        "a column is described twice" if len(described) < len(entry.columns) else "",
-        *(f"{one.name} has an empty description" for one in (entry, *entry.columns) if not one.description.strip()),
+        *entry.complaints(),
+        *(f"{one.name}: its type is that of the SELECT, not of the yml" for one in entry.columns if one.data_type),
     ]
     if found := "; ".join(filter(None, complaints)):
-        raise ProjectError(f"{layer}.{path.stem} ({path.name} and {YML}): {found}")
+        raise ProjectError(f"{path} and {path.parent / YML}: {layer}.{path.stem}: {found}")
     return Model(
         name=path.stem,
         layer=layer,
         path=path,
         sql=sql,
-        description=_line(entry.description),
-        columns=tuple(Column(name, _line(described[name].description)) for name in selected),
+        description=entry.line,
+        columns=tuple(Column(name, described[name].line, described[name].origins) for name in selected),
         tests=(
             *(_test(given, path) for given in entry.data_tests),
             *(_test(given, path, column.name) for column in entry.columns for given in column.data_tests),
@@ -219,24 +315,32 @@ def _test(given: str | dict[str, Any], path: Path, column: str | None = None) ->
     if not isinstance(kind, str) or kind not in TESTS:
         raise ProjectError(f"{where}: unknown data test {kind!r}; there are {', '.join(TESTS)}")
     if not isinstance(arguments, dict) or arguments.keys() != TESTS[kind]:
-        raise ProjectError(f"{where}: {kind} takes {_listed(TESTS[kind]) or 'no arguments'}, got {arguments}")
+        raise ProjectError(f"{where}: {kind} takes {listed(TESTS[kind]) or 'no arguments'}, got {arguments}")
     if (column is None) != (kind in _OF_A_MODEL):
         raise ProjectError(f"{where}: {kind} is a test of a {'model' if column else 'column'}")
     return Test(kind, arguments, column)
 
 
-def _with_target(test: Test, model: Model, models: Mapping[str, Model]) -> Test:
+def _with_target(test: Test, model: Model, models: Mapping[str, Model], tables: Mapping[str, Table]) -> Test:
     """A `relationships` test with its target as `schema.name` in place of dbt's ref() or source()."""
     if test.kind != "relationships":
         return test
-    target = str(test.arguments["to"])
+    target, field = str(test.arguments["to"]), str(test.arguments["field"])
+    where = f"{model.path.parent / YML}, {model.name}.{test.column}"
     match = _REFERENCE.fullmatch(target)
-    if match is None or (match[1] is None and match[2] not in models):
+    if match is None:
+        raise ProjectError(f"{where}: expected ref('model') or source('schema', 'table'), got {target}")
+    schema, name = match.groups()
+    known: Mapping[str, Model | Table] = models if schema is None else tables
+    found = known.get(name if schema is None else f"{schema}.{name}")
+    if found is None:
         raise ProjectError(
-            f"{model.relation}.{test.column}: expected ref('model') or source('schema', 'table'), got {target}"
+            f"{where}: {target} is not there; {nearest(name if schema is None else f'{schema}.{name}', known)}"
         )
-    relation = f"{match[1]}.{match[2]}" if match[1] else models[match[2]].relation
-    return replace(test, arguments={**test.arguments, "to": relation})
+    columns = [column.name for column in found.columns]
+    if field not in columns:
+        raise ProjectError(f"{where}: {found.relation} has no column {field!r}; {nearest(field, columns)}")
+    return replace(test, arguments={**test.arguments, "to": found.relation})
 
 
 def _parse(sql: str, path: Path) -> exp.Query:
@@ -252,7 +356,3 @@ def _parse(sql: str, path: Path) -> exp.Query:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

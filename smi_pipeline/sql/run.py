@@ -15,7 +15,8 @@ from smi_pipeline.lake.derived import Replaced, replace_month
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.sql.checks import CheckFailed, failing, gates
 from smi_pipeline.sql.graph import Graph, tables_read
-from smi_pipeline.sql.project import Model, ProjectError
+from smi_pipeline.sql.project import Model
+from smi_pipeline.sql.yml import ProjectError
 
 SHOWN = 10
 _REMEDY = {

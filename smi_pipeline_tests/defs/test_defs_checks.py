@@ -4,7 +4,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from smi_pipeline.definitions import defs
 from smi_pipeline.defs.checks import INVARIANTS, check
+from smi_pipeline.defs.models import model_assets
 from smi_pipeline.defs.preview import shown_table
 from smi_pipeline.lake.derived import replace_month
 from smi_pipeline.sql.graph import build_graph
@@ -112,6 +114,50 @@ def test_an_account_that_did_not_answer_is_a_warning_and_no_stop(lake):
     result = check(lake, one)
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "gone" in offenders(result)
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    return defs()
+
+
+def test_every_data_test_of_the_yml_is_in_a_check_of_its_models_asset(definitions):
+    specs = {}
+    for spec in definitions.resolve_asset_graph().asset_check_keys:
+        specs.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
+    for model in load_project():
+        kinds = {test.kind.removeprefix("dbt_utils.") for test in model.tests}
+        assert kinds <= specs[f"{model.layer}/{model.name}"]
+
+
+def test_a_gate_that_fails_shows_as_a_failed_check_beside_those_that_hold(lake):
+    """The step fails in the gate's own words; which kinds of test hold is in the asset's checks."""
+    with lake.write("a post without a time") as transaction:
+        transaction.cursor.execute(
+            "insert into raw.collection_log (collection_id, platform, month, cut, status, recorded_at, finished_at, requests)"
+            " values ('2025-05.x.0001', 'x', '2025-05-01', 'final', 'finished', now(), now(), 1);"
+            "insert into raw.x_posts (collection_id, month, account_id, observed_at, id, created_at, payload)"
+            " values ('2025-05.x.0001', '2025-05-01', '7', now(), '1', 'some day in May', '{}')"
+        )
+    [asset] = [one for one in model_assets().assets if one.key.path == ["staging", "stg_x_posts"]]
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize(
+            [asset], instance=instance, partition_key="2025-05", resources={"lake": lake}, raise_on_error=False
+        )
+        verdicts = {one.check_name: one for one in run.get_asset_check_evaluations()}
+        [step] = [event for event in run.all_events if event.is_step_failure]
+        holds = dg.materialize([asset], instance=instance, partition_key="2025-04", resources={"lake": lake})
+    passed = {name: one.passed for name, one in verdicts.items()}
+    assert passed == {"unique_combination_of_columns": True, "not_null": False, "accepted_values": True}
+    told = verdicts["not_null"].metadata
+    assert told["month"].value == "2025-05"
+    assert told["not_null(published_at)"].value.startswith(
+        "not_null(published_at): 1 offending, e.g. month=2025-05-01, post_id=1"
+    )
+    assert "staging.stg_x_posts 2025-05 fails its checks" in step.event_specific_data.error.message + str(
+        step.event_specific_data.user_failure_data
+    )
+    assert [one.passed for one in holds.get_asset_check_evaluations()] == [True] * 3
 
 
 def test_a_lake_without_the_table_has_nothing_to_offend(lake):

@@ -8,6 +8,7 @@ import pytest
 
 from smi_pipeline.definitions import defs
 from smi_pipeline.defs.partitions import DAYS, MONTHS
+from smi_pipeline.registry.models import PLATFORMS
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
@@ -36,7 +37,7 @@ def test_every_asset_has_the_one_monthly_partition_or_the_day_of_a_snapshot_an_o
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.partitions_def == (DAYS if node.group_name == "snapshots" else MONTHS), key
+        assert node.partitions_def == {"snapshots": DAYS, "inputs": None}.get(node.group_name, MONTHS), key
         assert node.owners, key
         assert node.kinds, key
         assert node.description, key
@@ -44,19 +45,102 @@ def test_every_asset_has_the_one_monthly_partition_or_the_day_of_a_snapshot_an_o
 
 def test_collecting_is_one_run_a_month_and_deriving_one_run_a_range(definitions):
     graph = definitions.resolve_asset_graph()
-    policies = {node.group_name: node.backfill_policy.max_partitions_per_run for node in graph.asset_nodes}
+    policies = {
+        node.group_name: node.backfill_policy.max_partitions_per_run
+        for node in graph.asset_nodes
+        if node.group_name != "inputs"  # nothing of this project materialises what people hand in
+    }
     assert policies.pop("raw") == 1
     assert policies.pop("snapshots") == 1
     assert set(policies.values()) == {None}
 
 
-def test_the_models_tell_their_columns_and_where_they_come_from(definitions):
-    assets = {key: asset for asset in definitions.resolve_all_asset_specs() for key in [asset.key.to_user_string()]}
-    metadata = assets["staging/stg_x_posts"].metadata
-    likes = next(column for column in metadata["dagster/column_schema"].columns if column.name == "likes")
-    assert likes.description
-    [source] = metadata["dagster/column_lineage"].deps_by_column["likes"]
-    assert (source.asset_key.to_user_string(), source.column_name) == ("raw/x", "like_count")
+@pytest.fixture(scope="module")
+def metadata(definitions):
+    """What the UI has of each asset before anything ran."""
+    return {spec.key.to_user_string(): spec.metadata for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_every_table_tells_its_columns_each_with_its_meaning(metadata):
+    tables = {key: told for key, told in metadata.items() if not key.startswith(("report/", "snapshots/"))}
+    assert len(tables) == 27 + 2 + 16 + 5 + 1
+    for key, told in tables.items():
+        columns = told["dagster/column_schema"].columns
+        assert columns, key
+        assert all(column.description for column in columns), key
+    [likes] = [one for one in metadata["raw/x"]["dagster/column_schema"].columns if one.name == "like_count"]
+    assert likes.description == "raw.x_posts: Likes, in number; null where not sent or refused."
+
+
+def above(metadata, key, column):
+    lineage = metadata[key].get("dagster/column_lineage")
+    deps = [] if lineage is None else lineage.deps_by_column[column]
+    return [(dep.asset_key.to_user_string(), dep.column_name) for dep in deps]
+
+
+def ends(metadata, key, column):
+    """Where the UI's column lineage of a column ends, walked from asset to asset."""
+    if key.startswith("raw/"):
+        return {(key, column)}
+    return {end for source in above(metadata, key, column) for end in ends(metadata, *source)}
+
+
+def test_every_column_of_every_mart_leads_to_raw_columns_that_are_there(metadata):
+    there = {
+        (key, column.name)
+        for key, told in metadata.items()
+        if key.startswith("raw/")
+        for column in told["dagster/column_schema"].columns
+    }
+    marts = [key for key in metadata if key.startswith("marts/")]
+    assert len(marts) == 5
+    for key in marts:
+        lineage = metadata[key]["dagster/column_lineage"].deps_by_column
+        assert set(lineage) == {column.name for column in metadata[key]["dagster/column_schema"].columns}
+        for column in lineage:
+            reached = ends(metadata, key, column)
+            assert reached, (key, column)
+            assert reached <= there, (key, column, reached - there)
+
+
+def test_the_lineage_of_three_columns_is_what_the_code_says_by_hand(metadata):
+    """Reach through the SQL alone, refused posts through a table of all platforms, a score through metrics and index."""
+
+    def of_any(*columns):  # a table of all platforms is written by all five assets
+        return {(f"raw/{platform}", column) for platform in PLATFORMS for column in columns}
+
+    reach = {("raw/x", "impression_count"), ("raw/instagram", "view_count"), ("raw/youtube", "viewCount")}
+    assert ends(metadata, "marts/hashtags", "reach") == reach | {("raw/tiktok", "view_count")} | of_any("views")
+
+    assert ends(metadata, "marts/coverage", "malformed_posts") == of_any("reason")
+
+    own = {
+        # posts and whether they are videos; reactions; views; followers at both borders
+        "facebook": "id media_type status_type permalink_url reactions_total_count comments_total_count shares_count payload"
+        " followers_count observed_at",
+        "x": "id media_types referenced_tweet_types like_count reply_count retweet_count quote_count impression_count"
+        " followers_count observed_at",
+        "instagram": "id media_type media_product_type like_count comments_count view_count followers_count observed_at",
+        "youtube": "id likeCount commentCount viewCount subscriberCount hiddenSubscriberCount observed_at",
+        "tiktok": "id like_count comment_count share_count view_count follower_count observed_at",
+    }
+    assert ends(metadata, "marts/rankings", "score") == (
+        {(f"raw/{platform}", column) for platform, columns in own.items() for column in columns.split()}
+        # a vendor's files, of any platform
+        | of_any("post_id", "platform", "kind", "likes", "comments", "shares", "views", "followers", "observed_at")
+        # who answered, and on which cut: experts are released over final counts alone
+        | of_any("outcome", "cut")
+        # registry, method, weight inputs, ratings
+        | {("raw/input_file", "text")}
+    )
+
+
+def test_what_a_column_is_made_of_lies_in_assets_its_own_stands_on(definitions, metadata):
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        lineage = metadata[key.to_user_string()].get("dagster/column_lineage")
+        deps = [] if lineage is None else [dep for column in lineage.deps_by_column.values() for dep in column]
+        assert {dep.asset_key for dep in deps} <= graph.get(key).parent_keys, key
 
 
 def test_dagsters_own_checks_pass():

@@ -12,8 +12,9 @@ from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.lake.storage import Storage
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.graph import build_graph
-from smi_pipeline.sql.project import ROOT, ProjectError, load_project
+from smi_pipeline.sql.project import ROOT, load_project
 from smi_pipeline.sql.run import build_views, check_model, run_model
+from smi_pipeline.sql.yml import ProjectError
 
 MAY, APRIL = date(2025, 5, 1), date(2025, 4, 1)
 
