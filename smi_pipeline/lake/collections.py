@@ -245,6 +245,21 @@ def open_collection(
     return collection, [account for account in wanted if account.account_id not in done]
 
 
+def deferrals(lake: Lake) -> dict[str, datetime]:
+    """When a platform of a month (`2025-05`) or day (`2025-05-31`) may be asked again, where one put us off.
+
+    Of several platforms the earliest; an instant is the platform's own time.
+    """
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select coalesce(day::varchar, strftime(month, '%Y-%m')) as period, min(resume_at) from ("
+            " from raw.collection qualify"
+            " row_number() over (partition by month, day, platform order by collection_id desc) = 1"
+            ") where status = 'deferred' and resume_at is not null group by period"
+        ).fetchall()
+    return dict(rows)
+
+
 def _latest(cursor: duckdb.DuckDBPyConnection, subject: Subject) -> State | None:
     """The last begun collection of that cut of a platform-month (or of that day), finished or not."""
     rows = cursor.execute(
