@@ -170,7 +170,7 @@ def _check_expert_scores(
     cities, accounts = (given.get(kind) or stored.need(kind).text for kind in ("cities", "accounts"))
     frame, problems = cities_frame(parse_registry(cities, accounts).cities), []
     for file in changed:
-        where = str(_inbox_folder(lake) / file.name)
+        where = str(expert_scores_folder(lake) / file.name)
         month = Month.parse(file.name.removesuffix(".csv"))
         monitored, rule = set(monitored_cities(frame, month)["city_id"]), rule_of(month)
         try:
@@ -181,16 +181,34 @@ def _check_expert_scores(
         raise RegistryError(problems)
 
 
-def _inbox_folder(lake: Lake) -> Path:
+def expert_scores_folder(lake: Lake) -> Path:
+    """Where expert scores are dropped, one CSV file a month."""
     return lake.path / "inbox" / "expert_scores"
 
 
+def dropped_expert_scores(lake: Lake, settings: Settings, path: Path) -> InputFile:
+    """The expert scores of one dropped file, held to the method and the cities of their month; stores nothing.
+
+    Raises:
+        RegistryError: every mistake in it.
+    """
+    file, versions = _expert_scores(path), method_versions(settings)
+
+    def rule_of(month: Month) -> ExpertRule:
+        name = versions.of(month)
+        return parse_method(method_text(name), name=name).experts
+
+    _check_expert_scores(lake, [file], _registry_files(lake, settings), rule_of)
+    return file
+
+
 def _inbox(lake: Lake) -> list[InputFile]:
-    found = []
-    for path in sorted(_inbox_folder(lake).glob("*.csv")):
-        try:
-            month = Month.parse(path.stem)
-        except ValueError as error:
-            raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
-        found.append(InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first))
-    return found
+    return [_expert_scores(path) for path in sorted(expert_scores_folder(lake).glob("*.csv"))]
+
+
+def _expert_scores(path: Path) -> InputFile:
+    try:
+        month = Month.parse(path.stem)
+    except ValueError as error:
+        raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
+    return InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first)

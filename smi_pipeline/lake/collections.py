@@ -245,6 +245,17 @@ def open_collection(
     return collection, [account for account in wanted if account.account_id not in done]
 
 
+def collected(lake: Lake, month: date, day: date | None = None) -> bool:
+    """Whether any platform of a month (or of a day's figures) has a finished collection."""
+    with lake.read() as cursor:
+        row = cursor.execute(
+            "select 1 from raw.collection where status = 'finished' and month = $1 and day is not distinct from $2"
+            " limit 1",
+            [month, day],
+        ).fetchone()
+    return row is not None
+
+
 def deferrals(lake: Lake) -> dict[str, datetime]:
     """When a platform of a month (`2025-05`) or day (`2025-05-31`) may be asked again, where one put us off.
 
