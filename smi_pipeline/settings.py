@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     )
 
     unattended: bool = Field(default=False, description="Schedules and sensors are on from the first start.")
+    sensor_seconds: int = Field(default=30, ge=1, description="Sensors look so often, at most; the daemon every 5 s.")
     retry_minutes: float = Field(
         default=15, gt=0, description="After a failed collection, before it is tried again; doubles up to six hours."
     )

@@ -18,6 +18,11 @@ from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
 
 SHOWN = 10
+# Beyond these somebody looks; nothing is left out for it.
+COVERAGE_LOSS = 0.1
+FOLLOWERS_JUMP = 3
+INTERACTIONS_JUMP = 50
+SMALL = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,47 @@ INVARIANTS = [
             serious=False,
         )
         for platform in PLATFORMS
+    ),
+    *(
+        Invariant(
+            ("raw", platform),
+            "coverage_holds",
+            f"No more than {COVERAGE_LOSS:.0%} of the accounts that answered a month ago are silent now.",
+            "select month, share, share_before from ("
+            "select month, share, lag(share) over (order by month) as share_before,"
+            " lag(month) over (order by month) as month_before from ("
+            "select month, avg((outcome in ('answered', 'truncated', 'renamed'))::int) as share"
+            f" from staging.stg_account_outcomes where platform = '{platform}' group by month))"
+            " where month_before = month - interval 1 month"
+            f" and share < share_before - {COVERAGE_LOSS}",
+            serious=False,
+        )
+        for platform in PLATFORMS
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        "no_account_jumps",
+        f"No account's followers changed by more than a factor of {FOLLOWERS_JUMP} within a month, and no account's"
+        f" interactions by more than a factor of {INTERACTIONS_JUMP}; small accounts ({SMALL} and fewer) may.",
+        "select now.month, now.platform, now.account_id, before.followers as followers_before, now.followers,"
+        " before.interactions as interactions_before, now.interactions"
+        " from metrics.account_month as now join metrics.account_month as before"
+        " on before.platform = now.platform and before.account_id = now.account_id"
+        " and before.month = now.month - interval 1 month"
+        f" where greatest(before.followers, now.followers) > {SMALL}"
+        f" and greatest(before.followers, now.followers) > {FOLLOWERS_JUMP} * least(before.followers, now.followers)"
+        f" or greatest(before.interactions, now.interactions) > {SMALL} and greatest(before.interactions,"
+        f" now.interactions) > {INTERACTIONS_JUMP} * least(before.interactions, now.interactions)"
+        " order by now.month, now.platform, now.account_id",
+        serious=False,
+    ),
+    Invariant(
+        ("index", "indicator_audit"),
+        "few_cities_at_the_top_goalpost",
+        "No indicator has more cities at 100 points than the method allows: its goalposts still tell cities apart.",
+        "select month, platform, indicator, cities, clipped_low, clipped_high from index.indicator_audit"
+        " where list_contains(flags, 'clipped') order by month, platform, indicator",
+        serious=False,
     ),
     Invariant(
         ("metrics", "account_month"),

@@ -17,7 +17,7 @@ import dagster as dg
 from smi_pipeline.defs.inputs import dropped_expert_scores, expert_scores_folder
 from smi_pipeline.defs.jobs import collect, derive, snapshots
 from smi_pipeline.defs.partitions import DAYS, MONTHS
-from smi_pipeline.defs.runs import DAY, MONTH, SENSORS
+from smi_pipeline.defs.runs import DAY, EVERY, MONTH, SENSORS
 from smi_pipeline.lake.collections import collected
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.notices import Notice, close, tell
@@ -52,7 +52,7 @@ class _Cursor:
 
 @dg.sensor(
     job=derive,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=EVERY,
     default_status=SENSORS,
     description="Expert scores in <lake>/inbox/expert_scores: validated, and their month derived with them.",
 )
@@ -106,7 +106,7 @@ def _put_aside(path: Path, error: str, now: datetime) -> Path:
 
 @dg.sensor(
     jobs=[collect, snapshots],
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=EVERY,
     default_status=SENSORS,
     description="A vendor's folder of a month or day, new or changed: read for the platforms that come from files.",
 )

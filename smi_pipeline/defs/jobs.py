@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from smi_pipeline.defs.freshness import CHECKS
 from smi_pipeline.defs.partitions import MONTHS, ZONE
-from smi_pipeline.defs.runs import DAY, MONTH, SCHEDULES, SENSORS
+from smi_pipeline.defs.runs import DAY, EVERY, MONTH, SCHEDULES, SENSORS
 from smi_pipeline.months import CUT_HOUR, FINAL_DAY, PROVISIONAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS
 
@@ -18,12 +19,12 @@ DERIVED_GROUPS = ("staging", "intermediate", "metrics", "index", "marts", "repor
 
 collect = dg.define_asset_job(
     "collect",
-    selection=dg.AssetSelection.groups("raw"),
+    selection=dg.AssetSelection.groups("raw") - dg.AssetSelection.checks(*CHECKS),
     description="Ask the five platforms about a month. A cut that is collected already is not asked for again.",
 )
 derive = dg.define_asset_job(
     "derive",
-    selection=dg.AssetSelection.groups(*DERIVED_GROUPS),
+    selection=dg.AssetSelection.groups(*DERIVED_GROUPS) - dg.AssetSelection.checks(*CHECKS),
     description="From raw data to the report's draft, for one month or a range in one run. Makes no request.",
 )
 
@@ -69,7 +70,7 @@ def monthly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipRea
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[collect],
     request_job=derive,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=EVERY,
     default_status=SENSORS,
     description="A collected month is derived.",
 )

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from smi_pipeline.collectors.credentials import Redactor
 from smi_pipeline.collectors.webhook import WebhookError, post
 from smi_pipeline.defs.failures import step_failures
-from smi_pipeline.defs.runs import COMMAND_LINE, SENSORS, STARTED_BY, attempt_of, period_of
+from smi_pipeline.defs.runs import COMMAND_LINE, EVERY, SENSORS, STARTED_BY, attempt_of, period_of
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.notices import Notice, Told, close, open_notices, tell, told
 from smi_pipeline.settings import Settings, settings
@@ -42,6 +42,7 @@ _LOOKED_AT: Final = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.ENGINE_EVENT,
 }
 
 
@@ -69,7 +70,7 @@ class _Cursor:
 
 
 @dg.sensor(
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=EVERY,
     default_status=SENSORS,
     description="Tells of failed runs and checks, once a cause, and of everything else that is new in notices.jsonl.",
 )
@@ -147,13 +148,21 @@ def run_notices(run: dg.DagsterRun, events: Sequence[dg.DagsterEvent], rules: Se
         )
     if not failures:
         said = [event.message or "" for event in events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
+        said += [error for event in events if (error := _engine_error(event))]
         yield Notice(
             cause=f"run {_about(run)} broken off",
             kind="failure",
             title=f"{_about(run)}: broken off",
-            text=redact(said[-1]) if said else "",
+            text=redact(said[-1]).strip() if said else "",
             link=link,
         )
+
+
+def _engine_error(event: dg.DagsterEvent) -> str | None:
+    """Why a run never came to its first step, where an event tells it."""
+    if event.event_type is not dg.DagsterEventType.ENGINE_EVENT or event.engine_event_data.error is None:
+        return None
+    return event.engine_event_data.error.message
 
 
 def _about(run: dg.DagsterRun) -> str:

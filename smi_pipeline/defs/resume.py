@@ -16,7 +16,7 @@ import dagster as dg
 
 from smi_pipeline.defs.jobs import collect, snapshots
 from smi_pipeline.defs.partitions import ZONE
-from smi_pipeline.defs.runs import ATTEMPT, COMMAND_LINE, DAY, MONTH, SENSORS, STARTED_BY, attempt_of
+from smi_pipeline.defs.runs import ATTEMPT, COMMAND_LINE, DAY, EVERY, MONTH, SENSORS, STARTED_BY, attempt_of
 from smi_pipeline.lake.collections import deferrals
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.notices import Notice, tell
@@ -64,7 +64,7 @@ def broken(
 
 @dg.sensor(
     jobs=[collect, snapshots],
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=EVERY,
     default_status=SENSORS,
     description="Tries a failed collection again, and one that was put off when its quota begins anew.",
 )

@@ -15,6 +15,7 @@ ATTEMPT: Final = "smi/attempt"  # counts the tries of one collection
 STARTED_BY: Final = "smi/started_by"
 COMMAND_LINE: Final = "command line"
 
+EVERY: Final = settings().sensor_seconds
 SCHEDULES: Final = dg.DefaultScheduleStatus.RUNNING if settings().unattended else dg.DefaultScheduleStatus.STOPPED
 SENSORS: Final = dg.DefaultSensorStatus.RUNNING if settings().unattended else dg.DefaultSensorStatus.STOPPED
 

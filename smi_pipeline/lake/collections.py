@@ -138,13 +138,7 @@ class Collection:
 
     def spent_by_others(self) -> list[Spent]:
         """What all other runs have spent on the platform, by quota day and endpoint."""
-        with self.lake.read() as cursor:
-            rows = cursor.execute(
-                "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
-                " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
-                [self.subject.platform, self.run],
-            ).fetchall()
-        return [Spent(*row) for row in rows]
+        return spent(self.lake, self.subject.platform, but=self.run)
 
     def _end(self) -> Status:
         done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
@@ -243,6 +237,28 @@ def open_collection(
     collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
     done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
     return collection, [account for account in wanted if account.account_id not in done]
+
+
+def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
+    """What all runs `but` one have spent on a platform, by quota day and endpoint."""
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
+            " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
+            [platform, but],
+        ).fetchall()
+    return [Spent(*row) for row in rows]
+
+
+def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
+    """Handle and the platform's words of each account that the newest collection was not allowed to read."""
+    with lake.read() as cursor:
+        return cursor.execute(
+            "select handle, coalesce(detail, '') from raw.collection_account where outcome = 'permission'"
+            " and collection_id = (select last(collection_id order by recorded_at, collection_id)"
+            " from raw.collection_log where platform = $1) order by handle",
+            [platform],
+        ).fetchall()
 
 
 def collected(lake: Lake, month: date, day: date | None = None) -> bool:

@@ -121,3 +121,50 @@ def test_other_peoples_text_cannot_mark_up_a_preview():
     assert lines[2].count("|") == 2
     assert lines[3] == "|  |"
     assert lines[4] == f"| {'a' * 60}… |"
+
+
+APRIL = date(2025, 4, 1)
+
+
+def account_months(lake, before, now, *, month_before=APRIL):
+    """Two months of one account: its followers and interactions."""
+    for month, (followers, interactions) in ((month_before, before), (MAY, now)):
+        row = {"month": [month], "platform": ["x"], "account_id": ["77"]}
+        counts = {"followers": [followers], "interactions": [interactions]}
+        schema = {"followers": pl.Int64, "interactions": pl.Int64}
+        replace_month(lake, "metrics.account_month", month, pl.DataFrame(row | counts, schema_overrides=schema))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "holds"),
+    [
+        ((10_000, 500), (30_000, 500), True),
+        ((10_000, 500), (30_001, 500), False),
+        ((30_001, 500), (10_000, 500), False),
+        ((10_000, 500), (10_000, 25_001), False),
+        ((10_000, 500), (10_000, 25_000), True),
+        ((10, 1), (900, 900), True),  # an account that begins
+        ((10_000, 500), (None, None), True),  # not reported is not a jump
+        ((10_000, 0), (10_000, 900), True),
+        ((0, 0), (5_000, 0), False),
+    ],
+)
+def test_an_account_whose_figures_jump_is_shown_to_somebody(lake, before, now, holds):
+    account_months(lake, before, now)
+    result = check(lake, invariant("no_account_jumps"))
+    assert (result.passed, result.severity) == (holds, dg.AssetCheckSeverity.WARN)
+
+
+def test_a_month_without_the_one_before_jumps_nowhere(lake):
+    account_months(lake, (10_000, 500), (90_000, 500), month_before=date(2025, 3, 1))
+    assert check(lake, invariant("no_account_jumps")).passed
+
+
+def test_goalposts_that_too_many_cities_reach_are_named(lake):
+    columns = {"platform": ["x", "x"], "indicator": ["posts", "followers"], "cities": [9, 9]}
+    shares = {"clipped_low": [0.0, 0.0], "clipped_high": [0.0, 0.4]}
+    store(lake, "index.indicator_audit", **columns, **shares, flags=[[], ["clipped"]])
+    result = check(lake, invariant("few_cities_at_the_top_goalpost"))
+    assert not result.passed
+    assert "followers" in result.metadata["first offenders"].value
+    assert "posts" not in result.metadata["first offenders"].value
