@@ -23,6 +23,12 @@ from smi_pipeline.sandbox.process import environment as sandbox_environment
 
 CITIES = [city.city_id for city in read_registry(SAMPLE / "registry").cities]
 PATIENCE = 300
+QUEUE = """
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+"""
 LAUNCH = """
 mutation ($month: String!) {
   launchPipelineExecution(executionParams: {
@@ -79,7 +85,7 @@ class Unattended:
             MOVED_CLOCK=str(folder / "now"),
         )
         self.home.mkdir()
-        (self.home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text())
+        (self.home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text() + QUEUE)
         server = {"host": "127.0.0.1", "port": self.code_port, "location_name": "smi_pipeline"}
         self.workspace = folder / "workspace.yaml"
         self.workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))

@@ -6,9 +6,11 @@ things a gate on one table cannot see. A failing blocking check stops what comes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 import duckdb
+import polars as pl
 
 from smi_pipeline.defs.partitions import months_of_run
 from smi_pipeline.defs.preview import markdown_table
@@ -18,6 +20,7 @@ from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
 
 SHOWN = 10
+PAST = "nothing_asked_for_too_late"
 # Beyond these somebody looks; nothing is left out for it.
 COVERAGE_LOSS = 0.1
 FOLLOWERS_JUMP = 3
@@ -64,6 +67,17 @@ INVARIANTS = [
             serious=False,
         )
         for platform in PLATFORMS
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        PAST,
+        "No indicator of a month is wanting because it was asked for too late: no platform tells what a past day's"
+        " followers were, so growth needs figures taken near both borders of the month, and followers one by its end.",
+        "select month, platform, unnest(list_filter(["
+        " if(count(follower_growth) = 0, 'follower_growth', null), if(count(followers) = 0, 'followers', null)],"
+        " name -> name is not null)) as cannot_be_had, count(*) as accounts"
+        " from metrics.account_month group by month, platform order by month, platform",
+        serious=False,
     ),
     Invariant(
         ("metrics", "account_month"),
@@ -157,20 +171,33 @@ INVARIANTS = [
 ]
 
 
-def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.AssetCheckResult:
-    """Look for offenders in the lake, in a range of months or in all. A table that is not there yet has none."""
+def lost_to_the_past(lake: Lake, months: Sequence[Month]) -> list[str]:
+    """Which indicators cannot be had any more for which of the derived months, and where."""
+    [invariant] = (one for one in INVARIANTS if one.name == PAST)
+    found: dict[tuple[date, str], list[str]] = {}
+    for row in _offenders(lake, invariant, months).iter_rows(named=True):
+        found.setdefault((row["month"], row["cannot_be_had"]), []).append(row["platform"])
+    return [f"{month:%Y-%m}: {name} of {', '.join(where)}" for (month, name), where in found.items()]
+
+
+def _offenders(lake: Lake, invariant: Invariant, months: Sequence[Month]) -> pl.DataFrame:
     sql, bound = invariant.offenders, {}
     if months:
         sql = f"select * from ({sql}) where month between $first and $last"
         bound = {"first": months[0].first, "last": months[-1].first}
-    severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
     with lake.read() as cursor:
-        try:
-            found = read_frame(cursor, sql, bound)
-        except duckdb.CatalogException as error:
-            return dg.AssetCheckResult(
-                passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
-            )
+        return read_frame(cursor, sql, bound)
+
+
+def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.AssetCheckResult:
+    """Look for offenders in the lake, in a range of months or in all. A table that is not there yet has none."""
+    severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
+    try:
+        found = _offenders(lake, invariant, months)
+    except duckdb.CatalogException as error:
+        return dg.AssetCheckResult(
+            passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
+        )
     shown = {"first offenders": dg.MetadataValue.md(markdown_table(found.head(SHOWN)))} if found.height else {}
     return dg.AssetCheckResult(
         passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown}

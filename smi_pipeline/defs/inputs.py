@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import polars as pl
 
 from smi_pipeline.index.method import ExpertRule, Method, method_text, parse_method
 from smi_pipeline.index.panel import monitored_cities
+from smi_pipeline.index.reach import Files, seen_by
 from smi_pipeline.index.versions import Versions, bundled_months
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
@@ -90,6 +91,18 @@ class Inputs:
         """How the month is published, or null where no rule was ever given: then with its ranks."""
         return edition_rule(self.stored, month)
 
+    def visible(self, month: Month) -> Mapping[str, str]:
+        """Digests of what the month sees of each kind of file but the expert scores."""
+        rule = self.edition(month)
+        files = Files(
+            cities=self.cities,
+            accounts=self.accounts,
+            weight_inputs=self.weight_inputs if self.stored.find("platform_inputs") else None,
+            method=self.method_of(month),
+            rule=None if rule is None else rule.model_dump_json(),
+        )
+        return seen_by(month, files)
+
     def experts(self, month: Month) -> pl.DataFrame | None:
         """The expert scores of a month, one row a score, or null when there are none yet."""
         file = self.stored.find("expert_scores", month.first)
@@ -128,6 +141,18 @@ def kept_inputs(lake: Lake, settings: Settings) -> Inputs:
         LakeError: the lake has none yet.
     """
     return _inputs(stored_inputs(lake), method_versions(settings))
+
+
+def offered_inputs(lake: Lake, settings: Settings) -> Inputs:
+    """The inputs as their folders have them now, expert scores as the lake has them; stores nothing.
+
+    Raises:
+        RegistryError, MethodError: a file is not usable.
+    """
+    versions, stored = method_versions(settings), stored_inputs(lake)
+    methods = [InputFile("method", name, method_text(name)) for name in versions.names]
+    offered = {file.key: file for file in [*_registry_files(lake, settings), *methods]}
+    return _inputs(replace(stored, files=stored.files | offered), versions)
 
 
 def method_versions(settings: Settings) -> Versions:

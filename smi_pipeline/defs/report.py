@@ -1,5 +1,7 @@
 """The report's files: <lake>/reports/<month>/, written whole or not at all."""
 
+from typing import Any
+
 import dagster as dg
 
 from smi_pipeline.defs.derive import with_followers
@@ -10,6 +12,7 @@ from smi_pipeline.defs.partitions import MONTHS, months_of
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.report.archive import write_archive
+from smi_pipeline.report.cards import thumbnail
 from smi_pipeline.report.context import report as report_context
 from smi_pipeline.report.files import write_report
 from smi_pipeline.settings import settings
@@ -41,15 +44,19 @@ def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> 
         for month in with_followers(lake, months_of(context), "marts.rankings"):
             if month not in own and not (lake.path / "reports" / month.key).exists():
                 continue
-            files = write_report(report_context(report_input(lake, month, inputs)), lake.path / "reports" / month.key)
+            told, folder = report_context(report_input(lake, month, inputs)), lake.path / "reports" / month.key
+            files = write_report(told, folder)
             if month in own:
-                folder = lake.path / "reports" / month.key
-                context.add_asset_metadata(
-                    {
-                        "path": dg.MetadataValue.path(folder / "index.html"),
-                        "files": dg.MetadataValue.json({file.name: file.stat().st_size for file in files}),
-                    },
-                    partition_key=month.key,
-                )
+                shown: dict[str, Any] = {
+                    "path": dg.MetadataValue.path(folder / "index.html"),
+                    "status": told.status,
+                    "files": dg.MetadataValue.json({file.name: file.stat().st_size for file in files}),
+                }
+                if settings().reports_url is not None:
+                    address = f"{str(settings().reports_url).rstrip('/')}/{month}/index.html"
+                    shown["report"] = dg.MetadataValue.url(address)
+                if month.key == context.partition_keys[-1]:  # see tell_month
+                    shown["top ten"] = dg.MetadataValue.md(f"![{month}]({thumbnail(told)})")
+                context.add_asset_metadata(shown, partition_key=month.key)
         with lake.lock("archive"):
             write_archive(lake.path / "reports")

@@ -8,7 +8,7 @@ from smi_pipeline.defs.derive import INDEX_TABLES, derive_index, with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import tell_month
+from smi_pipeline.defs.preview import INPUTS, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.settings import settings
@@ -61,6 +61,7 @@ def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> It
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_followers(lake, months_of(context), "index.composite"):
             for name, done in derive_index(lake, month, inputs).items():
-                tell_month(context, lake, f"index.{name}", month, done, own=month in own)
+                seen = {INPUTS: dg.MetadataValue.json(inputs.visible(month))} if name == "composite" else {}
+                tell_month(context, lake, f"index.{name}", month, done, own=month in own, more=seen)
     for name in _WHAT:
         yield dg.MaterializeResult(asset_key=["index", name])

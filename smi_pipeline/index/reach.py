@@ -53,10 +53,9 @@ def seen_by(month: Month, files: Files) -> Mapping[str, str]:
     }
 
 
-def reached(month: Month, before: Files, after: Files) -> list[str]:
-    """The kinds of file whose edit reaches the month, in a fixed order; none: it stays as it is."""
-    then, now = seen_by(month, before), seen_by(month, after)
-    return [kind for kind in then if then[kind] != now[kind]]
+def edited(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The kinds of file of which a month sees something else now, in a fixed order; none: nothing reaches it."""
+    return [kind for kind in now if then.get(kind) != now[kind]]
 
 
 def _visible(registry: pl.DataFrame, month: Month) -> pl.DataFrame:

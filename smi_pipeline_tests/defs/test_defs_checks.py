@@ -4,9 +4,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from smi_pipeline.defs.checks import INVARIANTS, check
+from smi_pipeline.defs.checks import INVARIANTS, check, lost_to_the_past
 from smi_pipeline.defs.preview import markdown_table
 from smi_pipeline.lake.derived import replace_month
+from smi_pipeline.months import Month
 from smi_pipeline.sql.graph import build_graph
 from smi_pipeline.sql.project import load_project
 from smi_pipeline.sql.run import build_views
@@ -168,3 +169,20 @@ def test_goalposts_that_too_many_cities_reach_are_named(lake):
     assert not result.passed
     assert "followers" in result.metadata["first offenders"].value
     assert "posts" not in result.metadata["first offenders"].value
+
+
+def test_what_a_month_of_the_past_has_lost_is_named_with_its_platforms(lake):
+    """A month asked about a year later has posts, and no growth: nobody tells what followers were then."""
+    rows = {
+        "platform": ["x", "x", "youtube", "tiktok"],
+        "account_id": ["1", "2", "3", "4"],
+        "followers": pl.Series([10, 20, None, 5], dtype=pl.Int64),
+        "follower_growth": pl.Series([None, None, None, 1], dtype=pl.Int64),
+    }
+    replace_month(lake, "metrics.account_month", MAY, pl.DataFrame({"month": [MAY] * 4, **rows}))
+    assert lost_to_the_past(lake, [Month(MAY)]) == [
+        "2025-05: follower_growth of x, youtube",
+        "2025-05: followers of youtube",
+    ]
+    assert lost_to_the_past(lake, [Month(APRIL)]) == []
+    assert not check(lake, invariant("nothing_asked_for_too_late")).passed

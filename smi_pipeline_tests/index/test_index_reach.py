@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from smi_pipeline.index.method import load_method
-from smi_pipeline.index.reach import Files, reached
+from smi_pipeline.index.reach import Files, edited, seen_by
 from smi_pipeline.months import Month, month_range
 
 M1 = load_method("m1")
@@ -38,6 +38,10 @@ USERS = ("2024-05", "x", "users", 0.5)
 
 def files(*, city=(NANJING,), account=(X,), weight=(USERS,), method=M1, rule=None):
     return Files(cities(*city), accounts(*account), weights(*weight), method, rule)
+
+
+def reached(month, before, after):
+    return edited(seen_by(month, before), seen_by(month, after))
 
 
 def months_reached(before, after):
