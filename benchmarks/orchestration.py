@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/orchestration.py [MONTHS]
 
-Collects the first MONTHS (6; the scenario has 13) of the bundled scenario into a lake in a temporary folder, which is not
+Collects the first MONTHS (6; the scenario has 13) of the bundled scenario into a lake in a temporary folder, not
 measured. Then derives them in a run each, again in one run from nothing, and runs as many empty assets as a derivation
 has. Prints wall and CPU seconds of this process, their ratio, and milliseconds an asset. Targets: one run over 24
 months takes at most 0.25 of 24 runs; orchestration takes at most 60 ms CPU an asset.

@@ -50,7 +50,8 @@ def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> 
                 shown: dict[str, Any] = {
                     "path": dg.MetadataValue.path(folder / "index.html"),
                     "status": told.status,
-                    "files": dg.MetadataValue.json({file.name: file.stat().st_size for file in files}),
+                    "files": len(files),
+                    "bytes": sum(file.stat().st_size for file in files),
                 }
                 if settings().reports_url is not None:
                     address = f"{str(settings().reports_url).rstrip('/')}/{month}/index.html"
