@@ -159,8 +159,14 @@ class Unattended:
 
     def told(self, month):
         """The first lines of everything the chat got about the collection of a month."""
-        lines = [line for text in self.texts for line in text.splitlines() if line.startswith("[")]
-        return [line for line in lines if f"collect {month}" in line]
+        return [line for line in self._lines() if f"collect {month}" in line]
+
+    def news(self, month):
+        """The first lines of what the chat got when a month came."""
+        return [line for line in self._lines() if line.startswith(f"[new] {month}")]
+
+    def _lines(self):
+        return [line for text in self.texts for line in text.splitlines() if line.startswith("[")]
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +204,8 @@ def test_two_months_come_out_with_no_hand_but_a_file_drop(smi):
     (folder / "2025-05.csv").write_text("\n".join(["rater,city_id,criterion,score", *lines, ""]))
     smi.at("2025-06-10T06:00:00+08:00")
     until(lambda: smi.report("2025-05")["status"] == "final", PATIENCE)
+    until(lambda: len(smi.news("2025-05")) == 2, PATIENCE)
+    assert smi.news("2025-05") == ["[new] 2025-05 is there, provisional", "[new] 2025-05 is there, final"]
     assert len(smi.told("2025-05")) == 2
     cuts = "select cut, count(*), bool_and(status = 'finished') from raw.collection where month = '2025-05-01'"
     assert rows(smi.lake, f"{cuts} group by cut order by cut") == [("final", 5, True), ("provisional", 5, True)]

@@ -1,5 +1,7 @@
 """The report's files: <lake>/reports/<month>/, written whole or not at all."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,9 +12,13 @@ from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.partitions import MONTHS, months_of
 from smi_pipeline.defs.raw import OWNERS
+from smi_pipeline.defs.runs import COMMAND_LINE, STARTED_BY
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.notices import Notice, tell
+from smi_pipeline.report.announcement import announcement
 from smi_pipeline.report.archive import write_archive
 from smi_pipeline.report.cards import thumbnail
+from smi_pipeline.report.content import ReportContext
 from smi_pipeline.report.context import report as report_context
 from smi_pipeline.report.files import write_report
 from smi_pipeline.settings import settings
@@ -59,5 +65,18 @@ def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> 
                 if month.key == context.partition_keys[-1]:  # see tell_month
                     shown["top ten"] = dg.MetadataValue.md(f"![{month}]({thumbnail(told)})")
                 context.add_asset_metadata(shown, partition_key=month.key)
+                if own == {month} and context.run.tags.get(STARTED_BY) != COMMAND_LINE:
+                    tell(lake, _news(told, shown.get("report"), folder), datetime.now(UTC))
         with lake.lock("archive"):
             write_archive(lake.path / "reports")
+
+
+def _news(told: ReportContext, report: dg.UrlMetadataValue | None, folder: Path) -> Notice:
+    """That a month has come, once as provisional and once as final."""
+    return Notice(
+        cause=f"edition {told.month} {told.status}",
+        kind="news",
+        title=f"{told.month} is there, {told.status}",
+        text=announcement(told),
+        link=str(folder / "index.html") if report is None else report.url,
+    )
