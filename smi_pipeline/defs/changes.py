@@ -7,7 +7,7 @@ is closed when its month is derived again, or the edit is taken back.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -39,11 +39,15 @@ REPORT: Final = dg.AssetKey(["report", "edition"])
 def edited_inputs(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
     """Compare what every scored month saw with what it would see now."""
     now = datetime.now(UTC)
-    scored = _scored(context.instance)
-    if not scored:
+    made = context.instance.get_latest_storage_id_by_partition(COMPOSITE, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    if not made:
         return dg.SensorResult(skip_reason="no month is scored yet", cursor=context.cursor)
     try:
         inputs = offered_inputs(lake, settings())
+        stamp = _digest([sorted(made.items()), sorted(file.sha256 for file in inputs.stored.files.values())])
+        if stamp == context.cursor:
+            return dg.SensorResult(skip_reason="nothing was edited or derived since the last look", cursor=stamp)
+        scored = _scored(context.instance, made.values())
         visible = {month: inputs.visible(month) for month in scored}
     except (RegistryError, MethodError) as error:
         notice = Notice(cause="file input", kind="failure", title="an input file is not usable", text=str(error))
@@ -51,7 +55,6 @@ def edited_inputs(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[La
         return dg.SensorResult(skip_reason=f"an input file is not usable: {error}", cursor=context.cursor)
     close(lake, "file input", "the input files are usable again", now)
     reached = {month: kinds for month in scored if (kinds := edited(scored[month], visible[month]))}
-    stamp = _digest({month.key: visible[month] for month in reached})
     newest = Month.parse(MONTHS.get_partition_keys()[-1])
     requests = []
     if newest in reached:
@@ -63,7 +66,7 @@ def edited_inputs(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[La
             )
         )
     older = {month: kinds for month, kinds in reached.items() if month != newest}
-    cause = f"inputs {stamp}"
+    cause = f"inputs {_digest({month.key: visible[month] for month in reached})}"
     for notice in open_notices(lake):
         if notice.cause.startswith("inputs ") and (not older or notice.cause != cause):
             close(lake, notice.cause, f"{notice.title}: settled", now)
@@ -77,13 +80,11 @@ def edited_inputs(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[La
     )
 
 
-def _scored(instance: dg.DagsterInstance) -> dict[Month, Mapping[str, str]]:
+def _scored(instance: dg.DagsterInstance, made: Iterable[int]) -> dict[Month, Mapping[str, str]]:
     """What each scored month saw of its files, by its newest materialisation; months that kept nothing are left out."""
-    made = dg.DagsterEventType.ASSET_MATERIALIZATION
-    ids = instance.get_latest_storage_id_by_partition(COMPOSITE, made)
-    if not ids:
-        return {}
-    newest = dg.EventRecordsFilter(made, asset_key=COMPOSITE, storage_ids=list(ids.values()))
+    newest = dg.EventRecordsFilter(
+        dg.DagsterEventType.ASSET_MATERIALIZATION, asset_key=COMPOSITE, storage_ids=list(made)
+    )
     seen: dict[Month, Mapping[str, str]] = {}
     for record in instance.event_log_storage.get_event_records(newest):
         event = record.asset_materialization

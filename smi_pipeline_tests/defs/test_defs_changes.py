@@ -38,9 +38,12 @@ def instance(lake):
 def tick(lake, instance):
     repository = defs().get_repository_def()
 
-    def one():
-        context = dg.build_sensor_context(instance=instance, repository_def=repository, resources={"lake": lake})
+    def one(cursor=None):
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=repository, cursor=cursor, resources={"lake": lake}
+        )
         result = repository.get_sensor_def("edited_inputs").evaluate_tick(context)
+        one.cursor = result.cursor
         return result.run_requests or [], result.skip_message
 
     return one
@@ -56,6 +59,13 @@ def edit(tmp_path, name, before, after):
 def test_files_that_are_as_they_were_ask_for_nothing(tick, lake):
     assert tick() == ([], "every scored month has seen the files as they are")
     assert open_notices(lake) == []
+
+
+def test_what_was_looked_at_is_not_looked_at_again_until_it_is_edited(tick, tmp_path):
+    tick()
+    assert tick(tick.cursor) == ([], "nothing was edited or derived since the last look")
+    edit(tmp_path, "cities.csv", "Nanjing", "Nanking")
+    assert tick(tick.cursor) == ([], "2025-04: cities; 2025-05: cities")
 
 
 def test_an_edit_proposes_exactly_the_months_it_reaches_once_and_starts_nothing(tick, lake, instance, tmp_path):
