@@ -117,6 +117,7 @@ class Unattended:
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def at(self, instant):
         self.sandbox.set_clock(datetime.fromisoformat(instant))
