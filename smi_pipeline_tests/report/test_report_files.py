@@ -18,7 +18,8 @@ from fontTools.ttLib import TTFont
 from smi import environment
 
 from smi_pipeline.report.context import report
-from smi_pipeline.report.files import EditionError, contents, rankings_csv, write_report
+from smi_pipeline.report.files import EditionError, contents, write_report
+from smi_pipeline.report.tables import rankings_csv
 
 INDICES = ("composite", "facebook", "x", "instagram", "youtube", "tiktok")
 CARDS = [
