@@ -72,15 +72,15 @@ def contents(context: ReportContext) -> dict[str, bytes]:
     """Name and bytes of every file of the edition."""
     files = {name: page(context, language).encode() for language, name in PAGES.items()}
     for language in LANGUAGES:
-        files |= {name: text.encode() for name, text in city_pages(context, language).items()}
+        files[PDFS[language]] = pdf(context, language)
+        files[WORKBOOKS[language]] = workbook(context, language)
         for index_name, card in cards(context, language).items():
             files[f"cards/{index_name}.{language}.svg"] = card.svg.encode()
             files[f"cards/{index_name}.{language}.png"] = card.png()
         for name, chart in charts(context, language).items():
             files[f"charts/{name}.{language}.svg"] = chart.svg().encode()
             files[f"charts/{name}.{language}.png"] = chart.png()
-        files[PDFS[language]] = pdf(context, language)
-        files[WORKBOOKS[language]] = workbook(context, language)
+        files |= {name: text.encode() for name, text in city_pages(context, language).items()}
     files["rankings.csv"] = rankings_csv(context).encode()
     files["rankings.excel.csv"] = excel_csv(context)
     files["rankings.parquet"] = rankings_parquet(context)
