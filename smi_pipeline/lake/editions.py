@@ -45,6 +45,27 @@ class Basis:
     collection_ids: list[str]
     inputs: Mapping[str, str]
 
+    def differences(self, other: Basis) -> dict[str, list[str]]:
+        """What another basis has otherwise, by kind, with what is new in it; nothing where both are the same.
+
+        data: collections; status; method: versions; experts: months whose scores differ; panel: cities, accounts;
+        weights: inputs of the platform weights; publication: editions.csv; code: version of the software.
+        """
+        files = {key for key in {*self.inputs, *other.inputs} if self.inputs.get(key) != other.inputs.get(key)}
+        method = self.method_version != other.method_version or "method" in files
+        found = {
+            "data": sorted({*other.collection_ids} - {*self.collection_ids})
+            or sorted({*self.collection_ids} - {*other.collection_ids}),
+            "status": [other.status] if self.status != other.status else [],
+            "method": [other.method_version] if method else [],
+            "experts": sorted(key.split()[1] for key in files if key.startswith("expert_scores ")),
+            "panel": [key for key in ("cities", "accounts") if key in files],
+            "weights": ["platform_inputs"] if "platform_inputs" in files else [],
+            "publication": ["editions"] if "editions" in files else [],
+            "code": [other.code_version] if self.code_version != other.code_version else [],
+        }
+        return {kind: what for kind, what in found.items() if what}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Edition:

@@ -21,6 +21,7 @@ from smi_pipeline.report.rankings import (
     table,
     with_every_city,
 )
+from smi_pipeline.report.revision import revision
 from smi_pipeline.report.sentences import Speaker
 from smi_pipeline.report.weights import weights
 from smi_pipeline.report.withheld import withhold
@@ -77,6 +78,7 @@ def report(given: ReportInput) -> ReportContext:
         snapshot=given.snapshot,
         rankings=tuple(table(given.rankings).to_dicts()),
         withheld=None,
+        revision=None if given.against is None else revision(given.against, given.rankings),
         sentences={},
     )
     if given.edition is not None and given.edition.ranks == "withheld":

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Final
 from smi_pipeline.months import Month
 from smi_pipeline.report import typeface
 from smi_pipeline.report.cards import cards
-from smi_pipeline.report.content import ReportContext
+from smi_pipeline.report.content import ReportContext, Revision
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.pages import PAGES, page
@@ -31,11 +31,7 @@ class EditionError(Exception):
 
 
 def write_report(context: ReportContext, directory: Path) -> list[Path]:
-    """Write the edition's files into `directory`, which is replaced whole.
-
-    The files are made in a hidden directory beside it and take its place by renaming, so a reader never meets half an
-    edition. Killed between the two renames the old edition is left in that hidden directory; the next call writes anew.
-    Equal contexts give equal bytes.
+    """Write the edition's files into `directory`, which is replaced whole; equal contexts give equal bytes.
 
     Returns:
         The files, in the order of the manifest, which comes last.
@@ -43,9 +39,23 @@ def write_report(context: ReportContext, directory: Path) -> list[Path]:
     Raises:
         EditionError: `directory` is a symbolic link or a file, or the place is not writable.
     """
+    return write_files(contents(context), directory)
+
+
+def write_files(files: Mapping[str, bytes], directory: Path) -> list[Path]:
+    """Write files into `directory`, which is replaced whole.
+
+    The files are made in a hidden directory beside it and take its place by renaming, so a reader never meets half an
+    edition. Killed between the two renames the old edition is left in that hidden directory; the next call writes anew.
+
+    Returns:
+        The files, in the order they were given.
+
+    Raises:
+        EditionError: `directory` is a symbolic link or a file, or the place is not writable.
+    """
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise EditionError(f"{directory}: expected a directory or nothing, found a link or a file; remove it first")
-    files = contents(context)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -73,6 +83,8 @@ def contents(context: ReportContext) -> dict[str, bytes]:
             files[f"cards/{index_name}.{language}.svg"] = card.svg.encode()
             files[f"cards/{index_name}.{language}.png"] = card.png()
     files["rankings.csv"] = rankings_csv(context).encode()
+    if context.revision is not None and not context.revision.withheld:
+        files["changes.csv"] = changes_csv(context.revision, synthetic=context.synthetic).encode()
     files["report.json"] = _json(_plain(context))
     files["manifest.json"] = _json(_manifest(context, files))
     return files
@@ -85,11 +97,29 @@ def rankings_csv(context: ReportContext) -> str:
     so open it as data, not by double click.
     """
     names = [*context.rankings[0], "synthetic"] if context.rankings else ["synthetic"]
+    return _csv(names, [(*row.values(), context.synthetic) for row in context.rankings])
+
+
+def changes_csv(revision: Revision, *, synthetic: bool) -> str:
+    """A row for each city whose rank or score in an index is not what the edition before said; written likewise."""
+    names = ["index_name", "city_id", "name_zh", "name_en"]
+    figures = ["rank_before", "rank", "score_before", "score"]
+    rows = [
+        (
+            *(one.index_name, one.city.city_id, one.city.name_zh, one.city.name_en),
+            *(getattr(one, figure) for figure in figures),
+            synthetic,
+        )
+        for one in revision.moved
+    ]
+    return _csv([*names, *figures, "synthetic"], rows)
+
+
+def _csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    for row in context.rankings:
-        writer.writerow([_cell(value) for value in (*row.values(), context.synthetic)])
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return out.getvalue()
 
 
