@@ -130,6 +130,15 @@ def kept_inputs(lake: Lake, settings: Settings) -> Inputs:
     return _inputs(stored_inputs(lake), method_versions(settings))
 
 
+def inputs_under(lake: Lake, method: str) -> Inputs:
+    """The inputs the lake has, with one method for every month: that of an edition, whatever months it is bound to now.
+
+    Raises:
+        LakeError: the lake has none yet.
+    """
+    return _inputs(stored_inputs(lake), Versions.always(method))
+
+
 def method_versions(settings: Settings) -> Versions:
     """The versions of all months: the project's own, or the one method that is set for all of them.
 

@@ -53,7 +53,7 @@ class Basis:
         """
         files = {key for key in {*self.inputs, *other.inputs} if self.inputs.get(key) != other.inputs.get(key)}
         method = self.method_version != other.method_version or "method" in files
-        found = {
+        found: dict[str, list[str]] = {
             "data": sorted({*other.collection_ids} - {*self.collection_ids})
             or sorted({*self.collection_ids} - {*other.collection_ids}),
             "status": [other.status] if self.status != other.status else [],
@@ -156,12 +156,18 @@ def record(lake: Lake, edition: Edition) -> bool:
         row = cursor.execute(
             "select coalesce(max(entry), 0) + 1 from index.edition_log where month = $1", [edition.month]
         ).fetchone()
-        told = asdict(edition)
-        told |= told.pop("basis") | {"entry": row[0] if row else 1}
+        told = row_of(edition) | {"entry": row[0] if row else 1}
         told |= {name: json.dumps(told[name], sort_keys=True) for name in _JSON}
         columns = ", ".join(f'${name} as "{name}"' for name in told)
         cursor.execute(f"insert into index.edition_log by name select {columns}", told)
     return True
+
+
+def row_of(edition: Edition) -> dict[str, Any]:
+    """The columns of index.edition, checksums as objects."""
+    told: dict[str, Any] = asdict(edition)
+    basis: dict[str, Any] = told.pop("basis")
+    return {"month": told.pop("month"), "number": told.pop("number"), "state": told.pop("state")} | basis | told
 
 
 def lock_name(month: date) -> str:

@@ -14,10 +14,12 @@ from markupsafe import Markup
 from smi_pipeline.months import Month
 from smi_pipeline.report import typeface
 from smi_pipeline.report.formats import LANGUAGES, Language
-from smi_pipeline.report.pages import environment, policy, style_sheet
+from smi_pipeline.report.pages import PAGES, environment, policy, style_sheet
+from smi_pipeline.report.places import kept
 from smi_pipeline.report.wording import catalogue
 
 NAME: Final = "index.html"
+RECORD: Final = "edition.json"  # beside the files of what is published: as what, and from what
 _LEADERS: Final = 3
 
 
@@ -25,10 +27,13 @@ _LEADERS: Final = 3
 class _Edition:
     """One edition as its own report.json tells it: `top` are the names of the first three in both languages.
 
-    Of an edition without ranks there are no first three; its finding names the leading cities.
+    Of an edition without ranks there are no first three; its finding names the leading cities. `number` is null of a
+    draft; `earlier` are the numbers of the editions before it that are there.
     """
 
     month: str
+    number: int | None
+    earlier: list[int]
     status: str
     synthetic: bool
     withheld: bool
@@ -39,7 +44,9 @@ class _Edition:
 def write_archive(reports: Path) -> Path:
     """Write `<reports>/index.html` anew from the editions that are there; equal editions give equal bytes.
 
-    A folder that is not a month or has no report.json is passed over: it is an edition in the making, or not ours.
+    A month's folder has its newest edition, or its draft while nothing is published; `editions/<month>/<number>` has
+    every edition. A folder that is not a month or has no report.json is passed over: it is an edition in the making,
+    or not ours.
     """
     editions = [edition for folder in sorted(reports.glob("????-??"), reverse=True) if (edition := _edition(folder))]
     faces = typeface.page_css(html.unescape(_page(editions, faces="")))
@@ -55,14 +62,27 @@ def _edition(folder: Path) -> _Edition | None:
     except (ValueError, OSError):
         return None
     ranked = [entry for entry in told["composite"]["entries"] if entry["rank"] is not None]
+    number = _number(folder)
+    lake = folder.parent.parent
     return _Edition(
         month=month.key,
+        number=number,
+        earlier=[one for one in range(1, number or 1) if (kept(lake, month, one) / PAGES["zh"]).is_file()],
         status=told["status"],
         synthetic=told["synthetic"],
         withheld=told.get("withheld") is not None,  # editions from before there was such a thing have no key
         finding={language: told["sentences"][language]["finding"] for language in LANGUAGES},
         top=[(entry["city"]["name_zh"], entry["city"]["name_en"]) for entry in ranked[:_LEADERS]],
     )
+
+
+def _number(folder: Path) -> int | None:
+    """Which edition of its month a folder has; null for a draft."""
+    try:
+        told: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return int(told["number"])
 
 
 def _page(editions: list[_Edition], *, faces: str) -> str:

@@ -27,7 +27,7 @@ FLAG_SEPARATOR: Final = "|"
 
 
 class EditionError(Exception):
-    """The edition cannot be written where it should go; the one before is untouched."""
+    """The edition cannot be written, published or made again; what was there is untouched."""
 
 
 def write_report(context: ReportContext, directory: Path) -> list[Path]:
