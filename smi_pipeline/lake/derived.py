@@ -16,6 +16,7 @@ from smi_pipeline.lake.frames import Frame
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
 _TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
 _STAGED = "temp.main.staged"
+_UNTYPED = "INTEGER"  # also what a column of nothing but null is staged as
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,19 @@ def _stage(cursor: duckdb.DuckDBPyConnection, month: date, source: pl.DataFrame 
 
 
 def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]) -> None:
-    """Add the columns that are new in the source; earlier months have null in them."""
+    """Add the columns that are new in the source; earlier months have null in them.
+
+    A column never changes its type: the insert would cast in silence, and round what does not fit.
+    """
     staged = _columns(cursor, "temp", "main", "staged")
     if lost := there.keys() - staged.keys():
         raise LakeError(f"{table} has columns {sorted(lost)} that the new rows lack; a column is never dropped")
+    for column, kind in there.items():
+        if staged[column] not in (kind, _UNTYPED):
+            raise LakeError(
+                f"{table}.{column} is {kind} in the lake and {staged[column]} in the new rows; nothing was written."
+                " A type is never changed in place: give the new values a column of their own"
+            )
     for column in staged.keys() - there.keys():
         cursor.execute(f'alter table {table} add column "{column}" {staged[column]}')
 
