@@ -28,7 +28,7 @@ mutation ($job: String!, $month: String!) {
 }
 """
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-GRAPH = "{ assetNodes { assetKey { path } groupName dependencyKeys { path } isPartitioned } }"
+GRAPH = "{ assetNodes { assetKey { path } groupName dependencyKeys { path } isExecutable isPartitioned } }"
 
 
 def ask(port, query, **variables):
@@ -109,7 +109,9 @@ def test_the_ui_shows_the_whole_graph(dev):
     assert nodes["raw/x"]["groupName"] == "raw"
     assert ["raw", "x"] in [key["path"] for key in nodes["staging/stg_x_posts"]["dependencyKeys"]]
     assert ["metrics", "city_platform_month"] in [key["path"] for key in nodes["index/composite"]["dependencyKeys"]]
-    assert all(node["isPartitioned"] for node in nodes.values())
+    unpartitioned = {name for name, node in nodes.items() if not node["isPartitioned"]}
+    assert unpartitioned == {"raw/input_file"}  # the files of every month, which no run of ours materialises
+    assert not nodes["raw/input_file"]["isExecutable"]
 
 
 def test_two_months_materialised_through_the_ui_at_the_same_time_succeed(dev):
