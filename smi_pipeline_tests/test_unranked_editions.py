@@ -4,6 +4,9 @@ import json
 import re
 import shutil
 
+import openpyxl
+import polars as pl
+import pypdfium2
 import pytest
 from smi import SAMPLE, rows, smi, smi_each
 
@@ -48,6 +51,11 @@ def told(lake, month):
     return json.loads((lake / "reports" / month.key / "report.json").read_text(encoding="utf-8"))
 
 
+def pdf_text(path):
+    with pypdfium2.PdfDocument(path) as document:
+        return "\n".join(page.get_textpage().get_text_range() for page in document)
+
+
 def ranks(lake, month, column="rank"):
     return dict(rows(lake, f"select city_id, {column} from index.composite where month = '{month.first}'"))
 
@@ -74,12 +82,35 @@ def test_no_file_of_the_month_has_a_score_of_it(made):
     words = {f"{score:.2f}" for score in scores} | {repr(score) for score in scores}
     folder, style = made / "lake" / "reports" / "2025-04", re.compile(r"<style>.*?</style>", re.DOTALL)
     files = [path for path in folder.rglob("*") if path.suffix in {".html", ".json", ".csv", ".svg"}]
-    assert len(files) == 2 + 12 + 1 + 2
+    assert len(files) == 2 + 12 + 2 + 2
     printed = {(file.name, number) for file in files for number in NUMBER.findall(style.sub("", file.read_text()))}
+    printed |= {("report.pdf", number) for number in NUMBER.findall(pdf_text(folder / "report.pdf"))}
+    printed |= {
+        ("report.xlsx", form.format(cell))
+        for sheet in openpyxl.load_workbook(folder / "report.xlsx")
+        for row in sheet.iter_rows(values_only=True)
+        for cell in row
+        if isinstance(cell, float)
+        for form in ("{!r}", "{:.2f}")
+    }
+    printed |= {("rankings.parquet", column) for column in pl.read_parquet(folder / "rankings.parquet").columns}
     found = {(name, number) for name, number in printed if number in words}
     assert found == set()
     shown = (made / "lake" / "reports" / "2025-05" / "rankings.csv").read_text()
     assert any(repr(score) in shown for (score,) in rows(made / "lake", sql.replace("2025-04", "2025-05")))
+
+
+def test_the_year_of_the_next_month_has_no_place_of_it(made):
+    """Its changes tell where a city came from; its charts and city pages do not print the ranks that were withheld."""
+    [april, may] = told(made / "lake", MAY)["year"]
+    assert (april["withheld"], april["places"]) == (True, {})
+    assert (may["withheld"], len(may["places"])) == (False, len(told(made / "lake", MAY)["cities"]))
+    page = next((made / "lake" / "reports" / "2025-05" / "cities").glob("*.zh.html")).read_text()
+    row = re.search(r"<tr><th[^>]*>2025年4月</th>.*?</tr>", page).group()
+    assert re.findall(r">([^<>]+)</(?:b|td)>", row) == ["—"] * 7 + ["不公布名次"]
+    folder = made / "lake" / "reports" / "2025-04"
+    assert not (folder / "cities").exists()
+    assert not (folder / "charts").exists()
 
 
 def test_the_next_month_compares_with_it_as_ever(made):

@@ -35,7 +35,7 @@ from smi_pipeline.settings import settings
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
-    """The month's pages in Chinese and English, cards, rankings.csv and report.json, and the page over all editions."""
+    """The month's files in Chinese and English (docs/report.md lists them), and the page over all editions."""
     with told_clearly():
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_followers(lake, months_of(context), "marts.rankings"):

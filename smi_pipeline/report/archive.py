@@ -1,4 +1,4 @@
-"""One page over all editions of a lake: what there is, who led, and the way to each."""
+"""One page over all editions of a lake: what there is, who led, where a city stood, and the way to each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from smi_pipeline.months import Month
 from smi_pipeline.report import typeface
+from smi_pipeline.report.content import City
 from smi_pipeline.report.formats import LANGUAGES, Language
-from smi_pipeline.report.pages import environment, policy, style_sheet
+from smi_pipeline.report.pages import city_page, environment, policy, script, style_sheet
 from smi_pipeline.report.wording import catalogue
 
 NAME: Final = "index.html"
@@ -34,6 +35,20 @@ class _Edition:
     withheld: bool
     finding: dict[Language, str]
     top: list[tuple[str, str]]
+    cities: dict[str, tuple[str, str, str]]
+    """Chinese name, English name and province by city id."""
+    ranks: dict[str, int]
+    pages: frozenset[str]
+    """The cities that have pages of their own in the edition."""
+
+
+@dataclass(frozen=True, slots=True)
+class _City:
+    """A city of any edition, named as the newest one does; `newest` is the newest edition with a page of it."""
+
+    city_id: str
+    names: tuple[str, str, str]
+    newest: str | None
 
 
 def write_archive(reports: Path) -> Path:
@@ -62,16 +77,43 @@ def _edition(folder: Path) -> _Edition | None:
         withheld=told.get("withheld") is not None,  # editions from before there was such a thing have no key
         finding={language: told["sentences"][language]["finding"] for language in LANGUAGES},
         top=[(entry["city"]["name_zh"], entry["city"]["name_en"]) for entry in ranked[:_LEADERS]],
+        cities={city["city_id"]: (city["name_zh"], city["name_en"], city["province"]) for city in told["cities"]},
+        ranks={entry["city"]["city_id"]: entry["rank"] for entry in ranked},
+        pages=frozenset(city["city_id"] for city in told["cities"] if (folder / _page_of(city["city_id"])).is_file()),
     )
+
+
+def _page_of(city_id: str) -> str:
+    return city_page(City(city_id, "", "", ""), "zh")
+
+
+def _cities(editions: list[_Edition]) -> list[_City]:
+    """Every city that any edition monitored, by its id."""
+    names: dict[str, tuple[str, str, str]] = {}
+    for edition in reversed(editions):  # the newest last: its names stand
+        names |= edition.cities
+    return [
+        _City(
+            city_id,
+            names[city_id],
+            next((edition.month for edition in editions if city_id in edition.pages), None),
+        )
+        for city_id in sorted(names)
+    ]
 
 
 def _page(editions: list[_Edition], *, faces: str) -> str:
     style = faces + style_sheet("zh", synthetic=any(edition.synthetic for edition in editions))
+    cities = _cities(editions)
+    code = script() if cities else ""
     template = environment("zh").get_template("archive.html.j2")
     return template.render(
         editions=editions,
+        cities=cities,
+        city_page=lambda city_id, language: city_page(City(city_id, "", "", ""), language),
         zh=catalogue("zh"),
         en=catalogue("en"),
-        policy=policy(style, ""),
+        policy=policy(style, code),
+        script=Markup(code),  # noqa: S704  our own script, likewise
         style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
     )

@@ -46,7 +46,6 @@ _LEAST: Final = 0.6
 _MARK_SIZE: Final[Mapping[Language, int]] = {"zh": 58, "en": 42}
 _MARKS: Final = tuple((350 if place % 2 else 730, 345 + 198 * place) for place in range(5))
 """Where the marks of made-up data stand: each slants over two rows, so that no row is without."""
-_ELLIPSIS: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _blanks(context: ReportContext, index_name: str, language: Language) -> dict
         "subtitle": subtitle,
         "lines": [_line(entry, place, language, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])],
         "listed": [_listed(city, place, language) for place, city in enumerate(listed[:TOP])],
-        "withheld": _fitted(withheld, _OTHER_SIZE, _WITHIN) if listed else "",
+        "withheld": typeface.fitted(withheld, _OTHER_SIZE, _WITHIN) if listed else "",
         # A ranking that was not computed is said to be so: an empty card would look like one that failed.
         "nothing": _nothing(context, index_name, text),
         "heads": [text(f"card_{name}") for name in ("rank", "city", "score")],
@@ -168,7 +167,7 @@ def _subtitle(context: ReportContext, ranking: Ranking, language: Language) -> s
     counted = Formats(language).numeral(len(listed))
     findings = [text("card_finding_withheld", count=counted)] if listed else _findings(ranking, language)
     fitting = next((said for said in findings if typeface.width(said, _SUBTITLE_SIZE) <= room), findings[-1])
-    finding = _fitted(fitting, _SUBTITLE_SIZE, room)
+    finding = typeface.fitted(fitting, _SUBTITLE_SIZE, room)
     return text("card_subtitle", finding=finding, month=month, status=status)
 
 
@@ -273,7 +272,7 @@ def _notes(
         source += text("card_left_out", platforms=names)
     elif index_name != COMPOSITE and index_name in left_out:
         source += text("card_not_counted")
-    return _fitted(window, 20, _WITHIN), _fitted(source, 20, _WITHIN)
+    return typeface.fitted(window, 20, _WITHIN), typeface.fitted(source, 20, _WITHIN)
 
 
 def _name(entry: Entry, language: Language) -> str:
@@ -288,17 +287,7 @@ def _shrunk(text: str, size: int, width: float, *, weight: int = 400) -> tuple[s
     """The text and the size at which it keeps to its place: made smaller first, cut only where that is not enough."""
     wide = typeface.width(text, size, weight=weight)
     fitting = size if wide <= width else max(int(size * width / wide), round(size * _LEAST))
-    return _fitted(text, fitting, width, weight=weight), fitting
-
-
-def _fitted(text: str, size: float, width: float, *, weight: int = 400) -> str:
-    """The text as the font can draw it, cut with an ellipsis where it would run out of its place."""
-    line = typeface.drawable(text)
-    if typeface.width(line, size, weight=weight) <= width:
-        return line
-    while line and typeface.width(line + _ELLIPSIS, size, weight=weight) > width:
-        line = line[:-1]
-    return line.rstrip() + _ELLIPSIS
+    return typeface.fitted(text, fitting, width, weight=weight), fitting
 
 
 @cache

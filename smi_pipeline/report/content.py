@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Platform
@@ -306,6 +307,60 @@ class Collection:
 
 
 @dataclass(frozen=True)
+class YearPlace:
+    """A city's rank in the composite of a month, and the range in which nine of ten draws put it."""
+
+    rank: int | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class YearMonth:
+    """One month of the year that ends with the edition's.
+
+    `places` has the cities of the month; it is empty where the month was not computed (`status` is null then) and where
+    it was published without ranks (`withheld`).
+    """
+
+    month: Month
+    status: Status | None
+    method_version: str | None
+    withheld: bool
+    places: Mapping[str, YearPlace]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One indicator of a city on a platform: as measured, in points of a hundred, and in points of the composite.
+
+    `contribution` is null where the platform puts nothing into the city's score.
+    """
+
+    platform: Platform
+    indicator: str
+    value: float | None
+    points: float | None
+    contribution: float | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known about one city: the stuff of its own page, and of the table of all indicators."""
+
+    city: City
+    figures: Mapping[Platform, Figures]
+    measures: tuple[Measure, ...]
+    """By platform, then in the method's order of indicators."""
+    expert: float | None
+    """Points of the experts' part of the composite score; null where it does not count."""
+    posts: Mapping[Platform, tuple[Post, ...]]
+    """At most three a platform, by interactions."""
+    ranks: Mapping[Month, Mapping[Platform, int | None]]
+    """Its rank on each platform, by month of the year; of months that are not shown there is none."""
+
+
+@dataclass(frozen=True)
 class Withheld:
     """Why the edition has no ranks, and whom it lists instead.
 
@@ -394,6 +449,10 @@ class ReportContext:
     collections: tuple[Collection, ...]
     counted_from: date | None
     counted_to: date | None
+    year: tuple[YearMonth, ...]
+    """From the first computed month of the twelve to this one, without a gap; none in an edition without ranks."""
+    profiles: tuple[Profile, ...]
+    """One a monitored city, by its id; none in an edition without ranks. Too long for report.json, which lacks them."""
     method: Mapping[str, Any]
     method_before: str | None
     """Version of the method the month before is bound to; null where it is not measured."""
@@ -413,6 +472,12 @@ class ReportContext:
     def method_version(self) -> str:
         """Name of the method version."""
         return str(self.method["version"])
+
+    @property
+    def dated(self) -> datetime:
+        """When the edition's figures were complete, in UTC: the date files carry instead of the clock's."""
+        finished = [collection.finished_at for collection in self.collections]
+        return max(finished, default=self.month.next.start(ZoneInfo(self.zone)).astimezone(UTC))
 
     @property
     def in_composite(self) -> tuple[Platform, ...]:

@@ -15,6 +15,7 @@ from smi_pipeline.report.formats import LANGUAGES, Language
 from smi_pipeline.report.gaps import gap_claims
 from smi_pipeline.report.inputs import ReportInput
 from smi_pipeline.report.platforms import Accounts, account_gaps, section, suspensions
+from smi_pipeline.report.profiles import profiles
 from smi_pipeline.report.rankings import (
     COMPOSITE,
     city_of,
@@ -28,6 +29,7 @@ from smi_pipeline.report.rankings import (
 from smi_pipeline.report.sentences import sentences, worded
 from smi_pipeline.report.weights import weights
 from smi_pipeline.report.withheld import withhold
+from smi_pipeline.report.year import year
 
 
 def report(given: ReportInput) -> ReportContext:
@@ -77,6 +79,8 @@ def report(given: ReportInput) -> ReportContext:
         collections=collections,
         counted_from=min(days, default=None),
         counted_to=max(days, default=None),
+        year=year(given),
+        profiles=profiles(given, cities, accounts),
         method=given.method.model_dump(mode="json"),
         method_before=given.method_before,
         code_version=given.code_version,

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from smi_pipeline.months import Month
 from smi_pipeline.report import typeface
 from smi_pipeline.report.cards import cards
+from smi_pipeline.report.charts import charts
+from smi_pipeline.report.city_pages import city_pages
 from smi_pipeline.report.content import ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.pages import PAGES, page
-
-FLAG_SEPARATOR: Final = "|"
+from smi_pipeline.report.pdf import NAMES as PDFS
+from smi_pipeline.report.pdf import pdf
+from smi_pipeline.report.tables import excel_csv, rankings_csv, rankings_parquet
+from smi_pipeline.report.workbook import NAMES as WORKBOOKS
+from smi_pipeline.report.workbook import workbook
 
 
 class EditionError(Exception):
@@ -69,36 +72,21 @@ def contents(context: ReportContext) -> dict[str, bytes]:
     """Name and bytes of every file of the edition."""
     files = {name: page(context, language).encode() for language, name in PAGES.items()}
     for language in LANGUAGES:
+        files[PDFS[language]] = pdf(context, language)
+        files[WORKBOOKS[language]] = workbook(context, language)
         for index_name, card in cards(context, language).items():
             files[f"cards/{index_name}.{language}.svg"] = card.svg.encode()
             files[f"cards/{index_name}.{language}.png"] = card.png()
+        for name, chart in charts(context, language).items():
+            files[f"charts/{name}.{language}.svg"] = chart.svg().encode()
+            files[f"charts/{name}.{language}.png"] = chart.png()
+        files |= {name: text.encode() for name, text in city_pages(context, language).items()}
     files["rankings.csv"] = rankings_csv(context).encode()
-    files["report.json"] = _json(_plain(context))
+    files["rankings.excel.csv"] = excel_csv(context)
+    files["rankings.parquet"] = rankings_parquet(context)
+    files["report.json"] = _json(_plain(context, without=("profiles",)))
     files["manifest.json"] = _json(_manifest(context, files))
     return files
-
-
-def rankings_csv(context: ReportContext) -> str:
-    """marts.rankings for machines: RFC 4180, UTF-8, floats in full, a null as nothing, flags joined by `|`.
-
-    A last column says whether the data are made up. Values are untouched: a name that begins with `=` stays as it is,
-    so open it as data, not by double click.
-    """
-    names = [*context.rankings[0], "synthetic"] if context.rankings else ["synthetic"]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    for row in context.rankings:
-        writer.writerow([_cell(value) for value in (*row.values(), context.synthetic)])
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return repr(value)
-    return FLAG_SEPARATOR.join(value) if isinstance(value, list) else value
 
 
 def _swap(new: Path, directory: Path, old: Path) -> None:
@@ -123,7 +111,10 @@ def _manifest(context: ReportContext, files: Mapping[str, bytes]) -> dict[str, A
         "versions": {
             "code": context.code_version,
             "method": context.method_version,
-            **{name: version(name) for name in ("fonttools", "jinja2", "vl-convert-python")},
+            **{
+                name: version(name)
+                for name in ("fonttools", "jinja2", "polars", "typst", "vl-convert-python", "xlsxwriter")
+            },
         },
         "font": {"family": FAMILY, "sha256": typeface.sha256()},
         "undrawn": list(typeface.missing(files["report.json"].decode())),
@@ -138,12 +129,16 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses as objects, months as 2025-05, times in ISO 8601 UTC; numbers, texts and nulls as they are."""
+def _plain(value: Any, *, without: Sequence[str] = ()) -> Any:
+    """Dataclasses as objects, months as 2025-05, times in ISO 8601 UTC; numbers, texts and nulls as they are.
+
+    `without` names fields that are left out of the outermost object.
+    """
     if isinstance(value, Month):
         return value.key
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        names = [field.name for field in dataclasses.fields(value) if field.name not in without]
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -43,7 +43,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
         "month", "platform", "city_id", "accounts", "posts", "reposts", "videos", "interactions", "engagement_rate",
         "views", "view_rate", "followers", "follower_growth", "flags",
     ),
-    "indicator_score": ("month", "platform", "city_id", "indicator", "flags"),
+    "indicator_score": ("month", "platform", "city_id", "indicator", "value", "score", "flags"),
     "composite": ("month", "city_id", "quantitative", "qualitative", "score", "rank_p05", "rank_p95"),
     "contribution": ("month", "city_id", "platform", "indicator", "contribution"),
     "platform_weight": ("month", "platform", "weight", "eligible", "coverage", "parts", "flags"),
@@ -55,7 +55,12 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
         "collection_id", "platform", "month", "cut", "started_at", "finished_at", "requests", "accounts_asked",
         "accounts_answered", "accounts_failed",
     ),
+    "composite_year": ("month", "city_id", "rank", "rank_p05", "rank_p95", "status", "method_version"),
+    "platform_year": ("month", "platform", "city_id", "rank"),
 }  # fmt: skip
+YEAR: Final = 12
+"""Months a year's ranks are shown over, the edition's own among them."""
+_OF_THE_YEAR: Final = frozenset({"composite_year", "platform_year"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class ReportInput:
     beyond `REQUIRED` are ignored, except in `rankings`, which goes to rankings.csv as it is.
 
     Raises:
-        ValueError: a frame lacks a column, or has rows of another month.
+        ValueError: a frame lacks a column, or has rows of a month it should not have.
     """
 
     month: Month
@@ -97,7 +102,7 @@ class ReportInput:
     city_metrics: pl.DataFrame
     """metrics.city_platform_month of the month: the figures behind the scores."""
     indicator_score: pl.DataFrame
-    """index.indicator_score: read for its flags only (which indicators were suspended, and where)."""
+    """index.indicator_score."""
     composite: pl.DataFrame
     """index.composite."""
     contribution: pl.DataFrame
@@ -111,6 +116,11 @@ class ReportInput:
     collections: pl.DataFrame
     """raw.collection: the rows whose answers this edition rests on (of the month itself, not of the one before)."""
 
+    composite_year: pl.DataFrame
+    """index.composite of the month and of up to eleven before it, as far as computed; never of one after it."""
+    platform_year: pl.DataFrame
+    """index.platform_index of the same months."""
+
     code_version: str
     """Version of this software, as it should be printed."""
     snapshot: int
@@ -123,6 +133,8 @@ class ReportInput:
     """Whether the edition shows ranks; null where no rule names the month: it does."""
     editorial: Mapping[Language, Editorial] = field(default_factory=dict)
     """What editors wrote, by language."""
+    withheld_months: frozenset[Month] = frozenset()
+    """Months of that year published without ranks: theirs are shown in no later edition's year either."""
     title_zh: str | None = None
     """Title of the Chinese page where the ranked entities are not Chinese cities; null takes the index's own."""
     title_en: str | None = None
@@ -134,11 +146,25 @@ class ReportInput:
             missing = [column for column in REQUIRED[name] if column not in frame.columns]
             if missing:
                 raise ValueError(f"report, {name}: expected the columns {missing}, got {frame.columns}")
-            self._holds_only_this_month(name, frame)
+            if name in _OF_THE_YEAR:
+                self._holds_only_its_year(name, frame)
+            elif "month" in REQUIRED[name]:
+                self._holds_only_this_month(name, frame)
+
+    @property
+    def year_from(self) -> Month:
+        """The first month of the year that ends with this one."""
+        return self.month.plus(1 - YEAR)
+
+    def _holds_only_its_year(self, name: str, frame: pl.DataFrame) -> None:
+        others = sorted(
+            {str(month) for month in frame["month"] if not self.year_from.first <= month <= self.month.first}
+        )
+        if others:
+            span = f"{self.year_from.first} to {self.month.first}"
+            raise ValueError(f"report, {name}: expected rows of {span}, got also {', '.join(others)}")
 
     def _holds_only_this_month(self, name: str, frame: pl.DataFrame) -> None:
-        if "month" not in REQUIRED[name]:
-            return
         others = sorted(str(month) for month in frame["month"].unique().to_list() if month != self.month.first)
         if others:
             raise ValueError(f"report, {name}: expected rows of {self.month.first} only, got also {', '.join(others)}")

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Final
@@ -17,14 +16,17 @@ from markupsafe import Markup
 
 from smi_pipeline.registry.models import PLATFORMS, Platform
 from smi_pipeline.report import typeface
-from smi_pipeline.report.content import City, Composition, ReportContext
+from smi_pipeline.report.charts import Chart, charts
+from smi_pipeline.report.content import City, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language, rounded
 from smi_pipeline.report.gaps import flags_by_name
 from smi_pipeline.report.palette import DARK, LIGHT
-from smi_pipeline.report.rankings import EXPERT, marked
+from smi_pipeline.report.pdf import NAMES as PDFS
+from smi_pipeline.report.rankings import marked
 from smi_pipeline.report.untrusted import host
-from smi_pipeline.report.wording import catalogue
+from smi_pipeline.report.wording import catalogue, counted
+from smi_pipeline.report.workbook import NAMES as WORKBOOKS
 
 PAGES: Final[Mapping[Language, str]] = {"zh": "index.html", "en": "index.en.html"}
 LATIN: Final[Mapping[Platform, str]] = {
@@ -34,12 +36,12 @@ LATIN: Final[Mapping[Platform, str]] = {
     "youtube": "YouTube",
     "tiktok": "TikTok",
 }
-GROUPS: Final = ("generate", "interactive", "utilize", EXPERT)
+CITIES: Final = "cities"
 POSTS_SHOWN: Final = 5
 HASHTAGS_SHOWN: Final = 10
 
-_LANG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
-_OTHER: Final[Mapping[Language, Language]] = {"zh": "en", "en": "zh"}
+LANG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
+OTHER: Final[Mapping[Language, Language]] = {"zh": "en", "en": "zh"}
 _NAME: Final[Mapping[Language, Callable[[City], str]]] = {"zh": attrgetter("name_zh"), "en": attrgetter("name_en")}
 _PARTS: Final = ("users", "activity", "relevance", "previous", "cap")
 
@@ -56,7 +58,7 @@ def page(context: ReportContext, language: Language) -> str:
 def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
     """The page with these font faces: first without any, to learn which characters it has."""
     text, formats = catalogue(language), Formats(language)
-    style, script = faces + style_sheet(language, synthetic=context.synthetic), _script()
+    style, code = faces + style_sheet(language, synthetic=context.synthetic), script()
     return (
         environment(language)
         .get_template("page.html.j2")
@@ -65,24 +67,27 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             s=context.sentences[language],
             t=text,
             f=formats,
-            lang=_LANG[language],
-            other_lang=_LANG[_OTHER[language]],
-            other_page=PAGES[_OTHER[language]],
-            policy=policy(style, script),
+            lang=LANG[language],
+            other_lang=LANG[OTHER[language]],
+            other_page=PAGES[OTHER[language]],
+            policy=policy(style, code),
             style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
-            script=Markup(script),  # noqa: S704  our own script, likewise
+            script=Markup(code),  # noqa: S704  our own script, likewise
             name=_NAME[language],
-            other_name=_NAME[_OTHER[language]],
+            other_name=_NAME[OTHER[language]],
             host=host,
             bar=bar,
-            stack=stack,
-            groups=GROUPS,
+            charts=charts(context, language),
+            plot=plot,
+            city_page=lambda city: city_page(city, language),
+            pdf=PDFS[language],
+            workbook=WORKBOOKS[language],
             posts_collected=posts_collected(context),
             zone=ZoneInfo(context.zone),
             editorial=context.editorial.get(language),
             latin=LATIN,
             index_name=text("index_quantitative" if context.quantitative_only else "index_composite"),
-            counted=_counted(context, formats),
+            counted=counted(context.counted_from, context.counted_to, language),
             sources=_sources(context),
             marked={section.platform: marked(section.ranking) for section in context.sections},
             marked_composite=marked(context.composite),
@@ -99,10 +104,15 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
     )
 
 
-def policy(style: str, script: str) -> str:
+def city_page(city: City, language: Language) -> str:
+    """Where a city's own page lies in the edition."""
+    return f"{CITIES}/{city.city_id}.{language}.html"
+
+
+def policy(style: str, code: str) -> str:
     """Content security policy of a page: this style sheet, this script, and nothing from anywhere."""
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; font-src data:; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(code)}'; font-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -112,14 +122,9 @@ def bar(score: float | None) -> str:
     return f"{rounded(min(max(score or 0.0, 0.0), 100.0), 2):f}"
 
 
-def stack(composition: Composition) -> list[tuple[str, str, str]]:
-    """Name, begin and length of each part of a score's bar, in percent of a full score."""
-    parts, begin = [], Decimal(0)
-    for group in GROUPS:
-        length = rounded(max(composition.groups.get(group, 0.0), 0.0), 2)
-        parts.append((group, f"{begin:f}", f"{length:f}"))
-        begin += length
-    return parts
+def plot(chart: Chart) -> Markup:
+    """A chart in the page's own colours, light or dark as the reader has it."""
+    return Markup(chart.plot({name: f"var(--{name})" for name in LIGHT}))  # noqa: S704  escaped by the plot's template
 
 
 def posts_collected(context: ReportContext) -> int | None:
@@ -164,17 +169,9 @@ def style_sheet(language: Language, *, synthetic: bool) -> str:
 
 
 @cache
-def _script() -> str:
+def script() -> str:
+    """What sorts and searches a page's long table."""
     return environment("en").get_template("table.js.j2").render()
-
-
-def _counted(context: ReportContext, formats: Formats) -> str:
-    first, last = context.counted_from, context.counted_to
-    if first is None or last is None:
-        return ""
-    if first == last:
-        return formats.day(last)
-    return catalogue(formats.language)("range", low=formats.day(first), high=formats.day(last))
 
 
 def _sources(context: ReportContext) -> list[str]:

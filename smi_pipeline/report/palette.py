@@ -36,7 +36,7 @@ DARK: Final = {
 }
 
 # (text or mark, what it stands on, least contrast): 4.5 for text, 3 for large text and for marks (WCAG 2.2, 1.4.3 and
-# 1.4.11). The bars are not listed: each has its number beside it.
+# 1.4.11). The bars themselves are not listed: each has its number beside it or on it.
 PAIRS: Final = (
     ("ink", "paper", 4.5),
     ("muted", "paper", 4.5),
@@ -47,4 +47,7 @@ PAIRS: Final = (
     ("muted", "grid", 4.5),
     ("on_accent", "accent", 4.5),
     ("on_ochre", "ochre", 4.5),
+    ("on_accent", "navy", 4.5),
+    ("navy", "paper", 4.5),
+    ("ink", "bar", 4.5),
 )

@@ -104,10 +104,11 @@ def coverage(frame: pl.DataFrame, platform: Platform) -> Coverage:
 def figures(frame: pl.DataFrame, top: Sequence[Entry]) -> tuple[Figures, ...]:
     """The counts of the ranked cities, in the ranking's order."""
     rows = {row["city_id"]: row for row in frame.iter_rows(named=True)}
-    return tuple(_figures(entry.city, rows[entry.city.city_id]) for entry in top if entry.city.city_id in rows)
+    return tuple(figures_of(entry.city, rows[entry.city.city_id]) for entry in top if entry.city.city_id in rows)
 
 
-def _figures(city: City, row: Mapping[str, Any]) -> Figures:
+def figures_of(city: City, row: Mapping[str, Any]) -> Figures:
+    """A city's counts, from its row of metrics.city_platform_month."""
     return Figures(
         city=city,
         accounts=row["accounts"],

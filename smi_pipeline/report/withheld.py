@@ -59,6 +59,8 @@ def withhold(context: ReportContext, rule: EditionRule) -> ReportContext:
         composition=(),
         risers=(),
         fallers=(),
+        year=(),
+        profiles=(),
         sections=tuple(
             replace(section, ranking=_bare(section.ranking), figures=(), cases=(), hashtags=_names(section.hashtags))
             for section in context.sections

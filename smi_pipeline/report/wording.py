@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib import resources
 from typing import cast
 
 import yaml
 
-from smi_pipeline.report.formats import Language
+from smi_pipeline.report.formats import Formats, Language
 
 
 class WordingError(LookupError):
@@ -50,3 +51,13 @@ def catalogue(language: Language) -> Catalogue:
     """The bundled catalogue of a language."""
     text = (resources.files("smi_pipeline.report") / "texts" / f"{language}.yaml").read_text(encoding="utf-8")
     return Catalogue(language, cast("dict[str, str]", yaml.safe_load(text)))
+
+
+def counted(first: date | None, last: date | None, language: Language) -> str:
+    """The day, or the first and the last, on which an edition was counted; empty where nothing was."""
+    if first is None or last is None:
+        return ""
+    formats = Formats(language)
+    if first == last:
+        return formats.day(last)
+    return catalogue(language)("range", low=formats.day(first), high=formats.day(last))

@@ -15,6 +15,7 @@ from smi_pipeline.report import typeface
 from smi_pipeline.report.inputs import ReportInput
 
 MONTH = date(2025, 5, 1)
+APRIL = date(2025, 4, 1)
 NAMES = {
     "c01": ("甲市", "Alpha"), "c02": ("乙市", "Bravo"), "c03": ("丙市", "Charlie"), "c04": ("丁市", "Delta"),
     "c05": ("戊市", "Echo"), "c06": ("己市", "Foxtrot"), "c07": ("庚市", "Golf"), "c08": ("辛市", "Hotel"),
@@ -55,6 +56,10 @@ EXPERTS = {
     "month": pl.Date, "vintage": WHOLE, "file_sha256": pl.String, "raters": WHOLE, "cities": WHOLE, "rated_cities": WHOLE,
     "cities_with_enough": WHOLE, "alpha": pl.Float64, "icc_single": pl.Float64, "icc_average": pl.Float64,
     "released": pl.Boolean, "flags": pl.List(pl.String),
+}  # fmt: skip
+YEAR = {
+    "month": pl.Date, "city_id": pl.String, "rank": WHOLE, "rank_p05": pl.Float64, "rank_p95": pl.Float64,
+    "status": pl.String, "method_version": pl.String,
 }  # fmt: skip
 COLLECTION = {
     "collection_id": pl.String, "platform": pl.String, "month": pl.Date, "cut": pl.String,
@@ -156,6 +161,18 @@ def experts(**more: Any) -> dict[str, Any]:
     return row | more
 
 
+def year_rows() -> list[tuple[Any, ...]]:
+    """April and May of index.composite: the ranks of `composite_rows`, February's as April's; March was not computed."""
+    told = []
+    for row in composite_rows():
+        spread = (None, None) if row["rank"] is None else (max(row["rank"] - 1.0, 1.0), row["rank"] + 1.5)
+        told.append((MONTH, row["city_id"], row["rank"], *spread, "final", "m1"))
+        before = row["previous_rank"]
+        spread = (None, None) if before is None else (float(before), before + 2.0)
+        told += [(month, row["city_id"], before, *spread, "final", "m1") for month in (date(2025, 2, 1), APRIL)]
+    return told
+
+
 def frames() -> dict[str, pl.DataFrame]:
     cities = [{"city_id": c, "name_zh": zh, "name_en": en, "province": "某省"} for c, (zh, en) in NAMES.items()]
     movers = [
@@ -201,8 +218,14 @@ def frames() -> dict[str, pl.DataFrame]:
         "outcomes": pl.DataFrame([(MONTH, *row) for row in outcomes], schema=OUTCOME, orient="row"),
         "city_metrics": pl.DataFrame([figures], schema=METRICS),
         "indicator_score": pl.DataFrame(
-            [(MONTH, "facebook", "c01", "follower_growth", ["suspended"]), (MONTH, "facebook", "c01", "posts", [])],
-            schema={"month": pl.Date, "platform": pl.String, "city_id": pl.String, "indicator": pl.String, "flags": pl.List(pl.String)},
+            [
+                (MONTH, "facebook", "c01", "follower_growth", None, None, ["suspended"]),
+                (MONTH, "facebook", "c01", "posts", 31.0, 62.5, []), (MONTH, "facebook", "c01", "followers", 5000.0, 80.0, []),
+            ],
+            schema={
+                "month": pl.Date, "platform": pl.String, "city_id": pl.String, "indicator": pl.String,
+                "value": pl.Float64, "score": pl.Float64, "flags": pl.List(pl.String),
+            },
             orient="row",
         ),
         "composite": pl.DataFrame(
@@ -226,6 +249,12 @@ def frames() -> dict[str, pl.DataFrame]:
         ),
         "experts": pl.DataFrame([experts()], schema=EXPERTS),
         "collections": pl.DataFrame([collection(p) for p in ("facebook", "youtube", "tiktok")], schema=COLLECTION),
+        "composite_year": pl.DataFrame(year_rows(), schema=YEAR, orient="row"),
+        "platform_year": pl.DataFrame(
+            [(APRIL, "facebook", "c01", 1), (MONTH, "facebook", "c01", 1), (APRIL, "facebook", "c04", 14), (MONTH, "facebook", "c04", 2)],
+            schema={"month": pl.Date, "platform": pl.String, "city_id": pl.String, "rank": WHOLE},
+            orient="row",
+        ),
     }  # fmt: skip
 
 
@@ -270,3 +299,4 @@ def light_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and cards with the glyphs of one word: their own take seconds to cut, and most claims are not about them."""
     faces = typeface.page_css("SMI")
     monkeypatch.setattr(typeface, "page_css", lambda _: faces)
+    monkeypatch.setattr(typeface, "pages_css", lambda pages: [faces for _ in pages])

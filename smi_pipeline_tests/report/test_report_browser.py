@@ -155,7 +155,14 @@ def test_printed_it_is_light_complete_and_without_what_only_a_screen_has(browser
 
 
 @pytest.mark.parametrize(
-    "where", ["2025-05/index.html", "2025-05/index.en.html", "unranked/index.en.html", "index.html"]
+    "where",
+    [
+        "2025-05/index.html",
+        "2025-05/index.en.html",
+        "2025-05/cities/c01.en.html",
+        "unranked/index.en.html",
+        "index.html",
+    ],
 )
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser, editions, where):
     with opened(browser, editions / where, size=PHONE) as seen:
@@ -173,7 +180,15 @@ def violations(page):
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize(
     "where",
-    ["2025-05/index.html", "2025-05/index.en.html", "unranked/index.html", "unranked/index.en.html", "index.html"],
+    [
+        "2025-05/index.html",
+        "2025-05/index.en.html",
+        "2025-05/cities/c01.zh.html",
+        "2025-05/cities/c12.en.html",
+        "unranked/index.html",
+        "unranked/index.en.html",
+        "index.html",
+    ],
 )
 def test_axe_finds_no_violation(browser, editions, where, size, scheme):
     with opened(browser, editions / where, size=size, scheme=scheme) as seen:
@@ -262,3 +277,21 @@ def test_the_archive_of_hostile_names_does_nothing_either(browser, hostile):
         assert seen.page.evaluate(f"window.{TRIPPED}") is None
         assert (seen.asked, seen.said) == ([], [])
         assert violations(seen.page) == []
+
+
+@pytest.mark.parametrize("city", ["320100", "510100", "350200"])
+def test_the_page_of_a_city_with_a_hostile_name_does_nothing_either(browser, hostile, city):
+    """It has no script of its own, and nobody else's runs."""
+    with opened(browser, hostile / "reports" / "2025-05" / "cities" / f"{city}.zh.html") as seen:
+        assert seen.page.evaluate(f"window.{TRIPPED}") is None
+        assert (seen.asked, seen.said) == ([], [])
+        assert seen.page.evaluate("document.scripts.length") == 0
+        assert violations(seen.page) == []
+
+
+def test_a_city_is_found_in_the_archive_by_name(browser, editions):
+    with opened(browser, editions / "index.html") as seen:
+        seen.page.locator("#find").fill("juliett")
+        assert seen.page.locator("#all tbody tr:visible").count() == 1
+        assert seen.page.locator("#shown").inner_text() == "1 / 12"
+        assert seen.said == []

@@ -18,13 +18,18 @@ from fontTools.ttLib import TTFont
 from smi import environment
 
 from smi_pipeline.report.context import report
-from smi_pipeline.report.files import EditionError, contents, rankings_csv, write_report
+from smi_pipeline.report.files import EditionError, contents, write_report
+from smi_pipeline.report.tables import rankings_csv
 
 INDICES = ("composite", "facebook", "x", "instagram", "youtube", "tiktok")
-CARDS = [
-    f"cards/{index}.{language}.{kind}" for language in ("zh", "en") for index in INDICES for kind in ("svg", "png")
-]
-NAMES = ["index.html", "index.en.html", *CARDS, "rankings.csv", "report.json", "manifest.json"]
+SETS = {"zh": ["report.pdf", "report.xlsx"], "en": ["report.en.pdf", "report.en.xlsx"]}
+NAMES = ["index.html", "index.en.html"]
+for language, names in SETS.items():
+    NAMES += names
+    NAMES += [f"cards/{index}.{language}.{kind}" for index in INDICES for kind in ("svg", "png")]
+    NAMES += [f"charts/{chart}.{language}.{kind}" for chart in ("bump", "giu", "intervals") for kind in ("svg", "png")]
+    NAMES += [f"cities/c{number:02d}.{language}.html" for number in range(1, 13)]
+NAMES += ["rankings.csv", "rankings.excel.csv", "rankings.parquet", "report.json", "manifest.json"]
 ELSEWHERE = """
 import hashlib, importlib.util, sys
 from pathlib import Path
@@ -153,6 +158,7 @@ def test_the_machine_csv_leaves_values_untouched(given):
         ("index.html", r"<main.*</main>"),
         ("index.en.html", r"<main.*</main>"),
         ("cards/composite.zh.svg", r"</style>.*"),
+        ("charts/bump.zh.svg", r"</style>.*"),
     ],
 )
 def test_a_page_and_a_card_bring_the_glyphs_of_what_they_show(given, name, shown):
@@ -173,6 +179,8 @@ def test_the_json_has_the_content_unrounded_with_sorted_keys(given):
     assert told["sections"][0]["posts"][0]["published_at"] == "2025-05-03T18:30:00+00:00"
     assert told["composite"]["entries"][-1]["rank"] is None
     assert told["sentences"]["zh"]["finding"].startswith("甲市")
+    assert told["year"][0]["places"]["c01"] == {"rank": 1, "interval": [1.0, 3.0]}
+    assert "profiles" not in told
 
 
 def test_a_figure_that_is_no_number_is_refused(given):

@@ -6,8 +6,11 @@ import json
 import random
 import re
 from dataclasses import fields
+from datetime import date
 
+import openpyxl
 import polars as pl
+import pypdfium2
 import pytest
 
 from smi_pipeline.months import Month
@@ -44,7 +47,7 @@ def edition(given, rankings_frame, rank_row):
     """An edition in which the cities' places are the given order: every figure of a city hangs on its place."""
 
     def build(order, rule=RULE, before=None, **more):
-        rows, figures, composite, points, tags = [], [], [], [], []
+        rows, figures, composite, points, tags, measures, year = [], [], [], [], [], [], []
         [figure] = given().city_metrics.to_dicts()
         for index in INDICES:
             for place, city in enumerate(order):
@@ -64,6 +67,28 @@ def edition(given, rankings_frame, rank_row):
                 {"month": figure["month"], "city_id": city}
                 | dict.fromkeys(("quantitative", "qualitative", "score"), score)
                 | {"rank_p05": 1.0 + place, "rank_p95": 3.5 + place}
+            )
+            measures.append(
+                {
+                    "month": figure["month"],
+                    "platform": "x",
+                    "city_id": city,
+                    "indicator": "posts",
+                    "value": score,
+                    "score": score,
+                }
+                | {"flags": []}
+            )
+            months = {"month": [date(2025, 4, 1), figure["month"]]}
+            year.append(
+                pl.DataFrame(months).with_columns(
+                    city_id=pl.lit(city),
+                    rank=place + 1,
+                    rank_p05=1.0 + place,
+                    rank_p95=3.5 + place,
+                    status=pl.lit("final"),
+                    method_version=pl.lit("m1"),
+                )
             )
             points.append(
                 {
@@ -85,6 +110,9 @@ def edition(given, rankings_frame, rank_row):
             "composite": pl.DataFrame(composite),
             "contribution": pl.DataFrame(points),
             "hashtags": pl.DataFrame(tags),
+            "indicator_score": pl.DataFrame(measures, schema=given().indicator_score.schema),
+            "composite_year": pl.concat(year),
+            "platform_year": pl.concat(year).with_columns(platform=pl.lit("x")),
         }
         return report(given(edition=rule, **(tables | more)))
 
@@ -143,15 +171,33 @@ def test_with_ranks_shown_the_same_change_is_seen_in_every_kind_of_file(edition)
     rule = EditionRule(month="2025-05", ranks="shown")
     one, other = (contents(edition(order, rule, before=CITIES)) for order in (CITIES, shuffled(2)))
     same = {name for name in one if one[name] == other[name]}
-    assert same == set()
+    stood = {city for city, moved in zip(CITIES, shuffled(2), strict=True) if city == moved}
+    assert same == {f"cities/{city}.{language}.html" for city in stood for language in ("zh", "en")}
     assert contents(edition(CITIES, rule)) == contents(edition(CITIES, None))
+
+
+def told(name, content):
+    """What a file says to whoever opens it."""
+    if name.endswith(".pdf"):
+        with pypdfium2.PdfDocument(content) as document:
+            return "\n".join(page.get_textpage().get_text_range() for page in document)
+    if name.endswith(".xlsx"):
+        cells = [cell for sheet in openpyxl.load_workbook(io.BytesIO(content)) for row in sheet.values for cell in row]
+        return "\n".join(
+            f"{cell!r} {cell:.2f} {cell:,}" if isinstance(cell, int | float) else str(cell) for cell in cells
+        )
+    return (
+        pl.read_parquet(content).with_columns(pl.col("flags").list.join("|")).write_csv()
+        if name.endswith(".parquet")
+        else content.decode()
+    )
 
 
 def test_no_score_and_no_figure_behind_one_is_in_any_file(edition):
     files = contents(edition(CITIES, before=shuffled(1)))
-    texts = {name: content.decode() for name, content in files.items() if not name.endswith(".png")}
-    told = [scores(place, index) for place in range(12) for index in INDICES]
-    words = {f"{score:.2f}" for score in told} | {f"{score:.3f}" for score in told}
+    texts = {name: told(name, content) for name, content in files.items() if not name.endswith(".png")}
+    known = [scores(place, index) for place in range(12) for index in INDICES]
+    words = {f"{score:.2f}" for score in known} | {f"{score:.3f}" for score in known}
     words |= {
         form.format(start - n) for n in range(12) for start in (412_907, 98_765, 54_321) for form in ("{}", "{:,}")
     }
@@ -170,7 +216,7 @@ def test_the_json_has_no_rank_and_names_the_leading_cities_without_one(edition):
     told = json.loads(contents(edition(CITIES, before=shuffled(1)))["report.json"])
     assert set(numbers(told, {"rank", "previous_rank", "rank_change", "score", "places"})) == {None}
     assert set(numbers(told, {"tied", "entered", "compared"})) == {False}
-    for name in ("quantitative", "qualitative", "composition", "risers", "fallers"):
+    for name in ("quantitative", "qualitative", "composition", "risers", "fallers", "year"):
         assert not told[name]
     assert [(s["figures"], s["cases"]) for s in told["sections"]] == [([], [])] * 5
     assert told["withheld"]["reason"] == {"zh": "部分数据仍在核对", "en": "some data are still being checked"}
@@ -195,6 +241,19 @@ def test_the_csv_lists_the_leading_cities_as_drawn_and_the_others_by_code_withou
         ]
         assert [row["leading"] for row in listed] == ["true"] * 10 + ["false"] * 2
     assert "common_set" not in contents(context)["rankings.csv"].decode()
+
+
+def test_no_file_for_print_or_excel_says_who_leads_rose_fell_or_shares_a_place(edition):
+    """Before the method's own rules, which speak of ties and changes every month."""
+    files = contents(edition(CITIES, before=shuffled(1)))
+    for name, rules in (("report.pdf", "方法说明（m1）"), ("report.en.pdf", "Method (m1)")):
+        text = told(name, files[name])
+        assert TELLING.findall(text[: text.index(rules)]) == []
+    for name in ("report.xlsx", "report.en.xlsx"):
+        book = openpyxl.load_workbook(io.BytesIO(files[name]))
+        for sheet in book.worksheets[:-1]:
+            assert TELLING.findall("\n".join(str(cell) for row in sheet.values for cell in row)) == []
+    assert not any(name.startswith(("charts/", "cities/")) for name in files)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
