@@ -24,6 +24,7 @@ from smi_pipeline.cli_arguments import existing_lake as _existing_lake
 from smi_pipeline.cli_arguments import month as _month
 from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
+from smi_pipeline.cli_lake import lake_app
 from smi_pipeline.cli_method import method_app
 from smi_pipeline.cli_sql import sql_app
 from smi_pipeline.lake.connection import Lake, LakeError
@@ -50,6 +51,7 @@ app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(registry_app, name="registry")
 app.add_typer(method_app, name="method")
 app.add_typer(sql_app, name="sql")
+app.add_typer(lake_app, name="lake")
 app.command()(explain)
 _NEXT = """next:
   {smi} demo --serve                            the report and the archive in a browser
@@ -215,16 +217,27 @@ def status() -> None:
 
 @app.command()
 def export(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="Like index.composite.")],
+    table: Annotated[
+        str | None, typer.Argument(metavar="[TABLE]", help="Like index.composite; not with --all.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every table and view, with --format duckdb.")] = False,
     month: Annotated[str | None, typer.Option(help="Only this month.")] = None,
-    format_: Annotated[Literal["csv", "parquet", "json"], typer.Option("--format")] = "csv",
+    format_: Annotated[Literal["csv", "parquet", "json", "duckdb"], typer.Option("--format")] = "csv",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; standard output when not given.")
     ] = None,
 ) -> None:
-    """Write any table or view of the lake to a file, or to standard output."""
-    from smi_pipeline.lake.export import export_table  # noqa: PLC0415
+    """Write any table or view of the lake to a file, or to standard output; or all of them to one DuckDB database."""
+    from smi_pipeline.lake.export import export_all, export_table  # noqa: PLC0415
 
+    if all_ or format_ == "duckdb":
+        if not all_ or format_ != "duckdb" or table is not None or month is not None or output is None:
+            raise typer.BadParameter("everything goes to one new file: smi export --all --format duckdb -o FILE.duckdb")
+        tables, count = export_all(_existing_lake(), output, _comments())
+        out.print(f"{output}: {tables} tables with {count} rows", soft_wrap=True)
+        return
+    if table is None:
+        raise typer.BadParameter("name a table, like index.composite, or give --all --format duckdb")
     data = export_table(_existing_lake(), table, None if month is None else _month(month), format_)
     if output is None:
         sys.stdout.buffer.write(data)
@@ -271,6 +284,11 @@ def main() -> None:
         _fail("; ".join(f"SMI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
     except _known_errors() as error:
         _fail(str(error))
+    except _history_errors() as error:
+        history = os.environ.get("DAGSTER_HOME", "DAGSTER_HOME")
+        _fail(f"{history}: {getattr(error, 'orig', error)}; see that the disk of the run history has room and is whole")
+    except OSError as error:
+        _fail(f"{error.filename or settings().lake}: {error.strerror}; see that the disk has room and may be written")
 
 
 def _known_errors() -> tuple[type[Exception], ...]:
@@ -282,6 +300,12 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "smi_pipeline.sql.yml": "ProjectError",
     }
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
+
+
+def _history_errors() -> tuple[type[Exception], ...]:
+    """What Dagster's history raises when it cannot be written."""
+    room = sys.modules.get("sqlalchemy.exc")
+    return () if room is None else (room.SQLAlchemyError,)
 
 
 def _arranged(arguments: Sequence[str]) -> list[str]:
@@ -397,12 +421,13 @@ def _finish(ended: Ended) -> None:
         raise SystemExit(130)
     if ended.ok:
         return
+    failures = dict.fromkeys(ended.failures)  # five platforms that find the same lake damaged say so once
     if ended.resume_at is not None:
-        for failure in ended.failures:
+        for failure in failures:
             err.print(failure, markup=False, soft_wrap=True)
         err.print(f"deferred: run the same command again after {ended.resume_at}", soft_wrap=True)
         raise SystemExit(3)
-    _fail("\n".join(ended.failures) or "the run failed; its log is in the UI")
+    _fail("\n".join(failures) or "the run failed; its log is in the UI")
 
 
 def _fail(message: str) -> NoReturn:
@@ -451,6 +476,16 @@ def _partition_range(first: Month, last: Month) -> list[Month]:
                 " (SMI_FIRST_MONTH sets the first, the last is the newest one that is over)"
             )
     return months
+
+
+def _comments() -> dict[str, tuple[str | None, dict[str, str]]]:
+    """What the models' yml says of each relation and its columns."""
+    from smi_pipeline.sql.project import load_project  # noqa: PLC0415
+
+    return {
+        model.relation: (model.description, {column.name: column.description for column in model.columns})
+        for model in load_project()
+    }
 
 
 def _platforms(asked: Sequence[Asked] | None) -> list[Platform]:

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     s3_secret: SecretStr | None = None
     s3_path_style: bool = Field(default=False, description="Bucket in the path and not in the host's name.")
 
+    payload_months: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many months payloads are kept (`smi lake expire` removes older ones); unset: for ever.",
+    )
+
     facebook_base_url: str = "https://graph.facebook.com/v26.0"
     x_base_url: str = "https://api.x.com"
     instagram_base_url: str = "https://graph.facebook.com/v26.0"

@@ -23,6 +23,7 @@ from smi_pipeline.lake.storage import Storage, Store
 
 PASSWORD, KEY, SECRET = "SMI_CANARY_catalog", "SMI_CANARY_key", "SMI_CANARY_store's"
 ANSWERS_WITHIN = 60  # seconds
+BUCKET, LISTED_FOR = "kept", 1  # how long the store remembers what a folder has, in seconds
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,22 @@ class Servers:
     buckets: Path
 
     def fresh(self, name, *, like="template1"):
-        """A database and a bucket of that name, made anew, as settings. `like`: the database it is a copy of."""
+        """A database of that name made anew, and a place in the bucket, as settings. `like`: what it is a copy of."""
         with psycopg.connect(self.conninfo("postgres"), password=PASSWORD, autocommit=True) as connection:
             connection.execute(f'create database "{name}" template "{like}"')
-        (self.buckets / name).mkdir(parents=True)
         return {
             "SMI_CATALOG": f"postgres:{self.conninfo(name)}",
             "SMI_CATALOG_PASSWORD": PASSWORD,
-            "SMI_DATA_PATH": f"s3://{name}/lakes",
+            "SMI_DATA_PATH": f"s3://{BUCKET}/{name}",
             "SMI_S3_ENDPOINT": f"http://127.0.0.1:{self.store}",
             "SMI_S3_KEY_ID": KEY,
             "SMI_S3_SECRET": SECRET,
             "SMI_S3_PATH_STYLE": "true",
         }
+
+    def files(self, name):
+        """Where the store keeps the files of the lake `lake` with the settings of that name."""
+        return self.buckets / BUCKET / name / "lake"
 
     def conninfo(self, database):
         return f"host={self.postgres} dbname={database} user=smi"
@@ -71,7 +75,7 @@ def storage(settings):
 def serving(folder):
     """Both servers, stopped at the end."""
     buckets = folder / "buckets"
-    buckets.mkdir(parents=True)
+    (buckets / BUCKET).mkdir(parents=True)
     with _postgres(folder / "postgres") as postgres, _store(buckets) as store:
         yield Servers(postgres, store, buckets)
 
@@ -110,8 +114,8 @@ def _store(buckets):
     port = _free_port()
     rclone = Path(sys.executable).with_name("rclone")
     command = [rclone, "serve", "s3", buckets, "--addr", f"127.0.0.1:{port}", "--force-path-style"]
-    # Listings are remembered for a second: for none at all rclone looks for changes without rest.
-    command += ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", "1s"]
+    # For no time at all rclone looks for changes without rest.
+    command += ["--config", "/dev/null", "--vfs-cache-mode", "off", "--dir-cache-time", f"{LISTED_FOR}s"]
     command += ["--auth-key", f"{KEY},{SECRET}"]
     log = buckets.with_suffix(".log")
     with log.open("w") as written, _running(command, stderr=written, stdout=written) as process:

@@ -3,7 +3,8 @@
 -- grain   one row per (platform, account_id, month, is_repost) with at least one post; a silent account has no row
 -- month   getvariable('month'), the first day; raw and staging carry the month, borders are never computed here
 -- units   counts; null where no post of the row reported the count, or where the sum does not fit in 63 bits
--- caveat  `views` adds up the videos only: impressions of a text are no views; compare within a platform only
+-- caveat  `views` adds up the videos only: impressions of a text are no views; compare within a platform only. Of an
+--         account whose posts were removed the sums are those they had
 
 select
     platform,
@@ -19,3 +20,17 @@ select
 from staging.stg_posts
 where month = getvariable('month')
 group by platform, account_id, month, is_repost
+union all
+select
+    platform,
+    account_id,
+    month,
+    is_repost,
+    posts,
+    videos,
+    likes,
+    comments,
+    shares,
+    views
+from staging.stg_forgotten_sums
+where month = getvariable('month')

@@ -50,9 +50,9 @@ asked as (
 posted as (
     select
         collections.platform,
-        count(posts.post_id) as posts
+        case when count(posts.account_id) = 0 then 0 else try_cast(sum(posts.posts) as bigint) end as posts
     from staging.stg_collections as collections
-    left join staging.stg_posts as posts
+    left join intermediate.int_account_month_posts as posts
         on posts.month = getvariable('month')
         and posts.platform = collections.platform
         and not posts.is_repost

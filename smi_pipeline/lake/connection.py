@@ -20,9 +20,11 @@ from pathlib import Path
 import duckdb
 import stamina
 
+from smi_pipeline.lake.faults import explained, lost_catalog
 from smi_pipeline.lake.locks import advisory_lock, file_lock, reach
+from smi_pipeline.lake.reading import is_read_only, readable
+from smi_pipeline.lake.schema import SchemaError, bring_up_to_date
 from smi_pipeline.lake.storage import LakeError, Storage, lake_name, quoted
-from smi_pipeline.lake.tables import DECLARED, SCHEMAS, create_statements
 from smi_pipeline.settings import Settings
 
 __all__ = ["Lake", "LakeError", "Transaction", "attempts", "extension_path", "quoted"]
@@ -93,7 +95,8 @@ class Lake:
         cursor = self._cursor()
         try:
             cursor.execute("begin")
-            yield cursor
+            with self._told():
+                yield cursor
         finally:
             with suppress(duckdb.Error):
                 cursor.execute("rollback")
@@ -122,18 +125,19 @@ class Lake:
             with self._alone(over):
                 transaction = Transaction(cursor)
                 try:
-                    cursor.execute("begin")
-                    yield transaction
-                    if transaction.wanted:
-                        cursor.execute(
-                            "call lake.set_commit_message('smi', $message, extra_info => $extra)",
-                            {"message": message, "extra": json.dumps(extra, default=str)},
-                        )
-                        cursor.execute("commit")
-                        last = cursor.execute("from lake.last_committed_snapshot()").fetchone()
-                        transaction.snapshot = None if last is None or last[0] is None else int(last[0])
-                    else:
-                        cursor.execute("rollback")
+                    with self._told():
+                        cursor.execute("begin")
+                        yield transaction
+                        if transaction.wanted:
+                            cursor.execute(
+                                "call lake.set_commit_message('smi', $message, extra_info => $extra)",
+                                {"message": message, "extra": json.dumps(extra, default=str)},
+                            )
+                            cursor.execute("commit")
+                            # null where there was nothing to commit, as after expiry, and nothing was before
+                            [(transaction.snapshot,)] = cursor.execute("from lake.last_committed_snapshot()").fetchall()
+                        else:
+                            cursor.execute("rollback")
                 except BaseException:
                     with suppress(duckdb.Error):  # after a failed COMMIT there is nothing left to roll back
                         cursor.execute("rollback")
@@ -160,15 +164,20 @@ class Lake:
             yield
 
     def exists(self) -> bool:
-        """Whether the lake has been created."""
+        """Whether the lake has been created; one whose catalog is lost from beside its files has been."""
         if self.storage.conninfo is None:
-            return (self.path / "catalog.sqlite").exists()
+            return (self.path / "catalog.sqlite").exists() or lost_catalog(self.path) is not None
         with reach(self.storage.conninfo, self.storage.password) as connection:
             row = connection.execute(
                 "select 1 from pg_tables where schemaname = %s and tablename = 'ducklake_snapshot'",
                 [lake_name(self.path)],
             ).fetchone()
         return row is not None
+
+    @property
+    def catalog_file(self) -> Path | None:
+        """The file of a SQLite catalog; null where it is in PostgreSQL."""
+        return self.path / "catalog.sqlite" if self.storage.conninfo is None else None
 
     def snapshot(self) -> int:
         """The id of the newest snapshot."""
@@ -184,6 +193,16 @@ class Lake:
         if self.storage.conninfo is None:
             return self.lock("write")
         return nullcontext() if over is None else self.lock(f"replace {over}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say which file is broken, and the remedy; every other error of a statement is its author's and passes."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if (said := explained(error, self.path)) is None:
+                raise
+            raise LakeError(said) from error
 
     def _not_writable(self, error: Exception) -> LakeError:
         return LakeError(f"the lake {self.path} cannot be written ({error}); give a folder you may write with --lake")
@@ -216,39 +235,38 @@ def _database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     for name in lake.storage.extensions():
         connection.execute(f"load {quoted(extension_path(name))}")
-    with lake.lock("write"):
-        try:
-            lake.storage.attach(connection, lake.path, "lake")
-            _create_missing(connection)
-        except duckdb.Error as error:
-            connection.close()
-            first_line = str(error).splitlines()[0]
-            raise LakeError(f"the lake {lake.path} cannot be opened: {first_line}; check {_suspect(lake)}") from error
+    try:
+        _attach(connection, lake)
+    except (SchemaError, LakeError, duckdb.Error) as error:
+        connection.close()
+        if isinstance(error, LakeError):
+            raise
+        if isinstance(error, SchemaError):
+            raise LakeError(f"the lake {lake.path} cannot be opened: {error}") from error
+        reason = str(error).splitlines()[0]
+        said = explained(error, lake.path)
+        raise LakeError(said or f"the lake {lake.path} cannot be opened: {reason}; check {_suspect(lake)}") from error
     return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Attach the lake and see that it has the declared tables; where it cannot be written, attach it for reading."""
+    catalog = lake.catalog_file
+    if catalog is not None and is_read_only(catalog):
+        lake.storage.attach_read_only(connection, lake.path, readable(catalog))
+        bring_up_to_date(connection, writable=False)
+        return
+    with lake.lock("write"):
+        if catalog is not None and (lost := lost_catalog(lake.path)) is not None:
+            raise LakeError(lost)
+        lake.storage.attach(connection, lake.path, "lake")
+        bring_up_to_date(connection)
 
 
 def _suspect(lake: Lake) -> str:
     if lake.storage.conninfo is None:
         return "that the folder may be written and that catalog.sqlite is whole"
     return "SMI_CATALOG, SMI_CATALOG_PASSWORD and SMI_DATA_PATH"
-
-
-def _create_missing(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create declared schemas, tables and columns that are not there yet, in one commit; none when all are there."""
-    rows = connection.execute(
-        "select schema_name || '.' || table_name, column_name from duckdb_columns() where database_name = 'lake'"
-    ).fetchall()
-    there = {(str(name), str(column)) for name, column in rows}
-    if {(name, column) for name, columns in DECLARED.items() for column in columns} <= there:
-        return
-    connection.execute("use lake")
-    connection.execute("begin")
-    for schema in SCHEMAS:
-        connection.execute(f"create schema if not exists {schema}")
-    for statement in create_statements(there):
-        connection.execute(statement)
-    connection.execute("call lake.set_commit_message('smi', 'declared tables')")
-    connection.execute("commit")
 
 
 def _one(result: duckdb.DuckDBPyConnection) -> int:

@@ -12,10 +12,12 @@ import polars as pl
 
 from smi_pipeline.lake.connection import Lake, LakeError, Transaction, attempts
 from smi_pipeline.lake.frames import Frame
+from smi_pipeline.lake.tables import DECLARED
 
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
 _TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
 _STAGED = "temp.main.staged"
+_UNTYPED = "INTEGER"  # also what a column of nothing but null is staged as
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[
     return rows, True
 
 
+def drop_derived(lake: Lake, table: str) -> None:
+    """Drop a derived table, all its months: to derive them anew where a file of it is lost. History keeps it.
+
+    Raises:
+        LakeError: there is no such table, or it is none that is derived: what it holds would be gone.
+    """
+    schema, _, name = table.partition(".")
+    with lake.write(f"{table} dropped", over=table) as transaction:
+        if table in DECLARED or not _TABLE.fullmatch(table):
+            raise LakeError(f"{table} is no derived table: nothing could make its rows again")
+        if not _columns(transaction.cursor, "lake", schema, name):
+            raise LakeError(f"there is no table {table} in {lake.path}")
+        transaction.cursor.execute(f'drop table {schema}."{name}"')
+
+
 def has_month(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
     """Whether a derived table exists and holds any row of the month."""
     schema, name = table.split(".")
@@ -103,10 +120,19 @@ def _stage(cursor: duckdb.DuckDBPyConnection, month: date, source: pl.DataFrame 
 
 
 def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]) -> None:
-    """Add the columns that are new in the source; earlier months have null in them."""
+    """Add the columns that are new in the source; earlier months have null in them.
+
+    A column never changes its type: the insert would cast in silence, and round what does not fit.
+    """
     staged = _columns(cursor, "temp", "main", "staged")
     if lost := there.keys() - staged.keys():
         raise LakeError(f"{table} has columns {sorted(lost)} that the new rows lack; a column is never dropped")
+    for column, kind in there.items():
+        if staged[column] not in (kind, _UNTYPED):
+            raise LakeError(
+                f"{table}.{column} is {kind} in the lake and {staged[column]} in the new rows; nothing was written."
+                " A type is never changed in place: give the new values a column of their own"
+            )
     for column in staged.keys() - there.keys():
         cursor.execute(f'alter table {table} add column "{column}" {staged[column]}')
 

@@ -1,18 +1,29 @@
-"""Any table of the lake as CSV, Parquet or JSON."""
+"""Any table of the lake as CSV, Parquet or JSON, or all of them as one DuckDB database."""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import duckdb
 import polars as pl
 
-from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.connection import Lake, LakeError, quoted
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.months import Month
 
+Comments = Mapping[str, tuple[str | None, Mapping[str, str]]]
+_RELATIONS = """
+select schema_name, table_name, list(column_name) from duckdb_columns()
+where database_name = 'lake'
+    and schema_name in ('raw', 'staging', 'intermediate', 'metrics', 'index', 'marts')
+group by all
+order by all
+"""
 _NAME = re.compile(r"[a-z]+\.[a-z][a-z0-9_]*")
 
 
@@ -36,6 +47,51 @@ def export_table(lake: Lake, table: str, month: Month | None, form: Literal["csv
             return buffer.getvalue()
         case "json":
             return frame.write_json().encode()
+
+
+def export_all(lake: Lake, file: Path, comments: Comments) -> tuple[int, int]:
+    """Write every table, and what every view shows, to a new DuckDB database; give the number of tables and of rows.
+
+    Schemas, names and types are the lake's. The file needs no extension, no lake and no network: any DuckDB of this
+    version or a later one opens it.
+
+    Args:
+        lake: the lake.
+        file: where; it must not be there yet, and is there only once it is whole.
+        comments: what is said of a relation, and of its columns by name.
+
+    Raises:
+        LakeError: the file is there already, or cannot be written.
+    """
+    if file.exists():
+        raise LakeError(f"{file} is there already; give the name of a new file")
+    part, rows = file.with_name(f"{file.name}.part"), 0
+    part.unlink(missing_ok=True)
+    with lake.read() as cursor:
+        try:
+            cursor.execute(f"attach {quoted(part)} as export")
+            relations = cursor.execute(_RELATIONS).fetchall()
+            for schema, name, columns in relations:
+                target = f'export."{schema}"."{name}"'
+                cursor.execute(f'create schema if not exists export."{schema}"')
+                cursor.execute(f'create table {target} as from lake."{schema}"."{name}"')
+                counted = cursor.execute(f"select count(*) from {target}").fetchone()
+                rows += counted[0] if counted else 0
+                about, of_columns = comments.get(f"{schema}.{name}", (None, {}))
+                if about is not None:
+                    cursor.execute(f"comment on table {target} is {quoted(about)}")
+                for column in of_columns.keys() & set(columns):
+                    cursor.execute(f'comment on column {target}."{column}" is {quoted(of_columns[column])}')
+            cursor.execute("commit")
+            cursor.execute("detach export")
+        except BaseException:
+            with suppress(duckdb.Error):
+                cursor.execute("rollback")
+                cursor.execute("detach export")
+            part.unlink(missing_ok=True)
+            raise
+    part.replace(file)
+    return len(relations), rows
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, table: str, month: Month | None) -> pl.DataFrame:

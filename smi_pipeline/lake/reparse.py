@@ -16,6 +16,7 @@ from smi_pipeline.collectors.verdict import Refusal
 from smi_pipeline.lake.collections import Asking, Collection, State, Subject
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.ingest import Summary
+from smi_pipeline.lake.privacy import removals
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Account, Platform
 
@@ -26,13 +27,17 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
     """Append a collection with the records of the newest finished one of a platform's month, read again; null if none.
 
     Raises:
-        LakeError: a stored payload does not fit the models; nothing was written.
+        LakeError: a stored payload does not fit the models, or payloads were removed; nothing was written.
     """
     with lake.lock(f"collect-{platform}-{month}"):
         with lake.read() as cursor:
             found = _newest(cursor, platform, month)
             if found is None:
                 return None
+            if gone := removals(cursor, found.collection_id):
+                raise LakeError(
+                    f"{platform} {month}: {gone[0]}; what was read from them is there, and cannot be read again"
+                )
             subject = Subject(platform, month.first, found.cut, found.synthetic, source=found.source or "api")
             outcomes = cursor.execute(
                 "select account_id, last(handle order by observed_at), last(outcome order by observed_at),"

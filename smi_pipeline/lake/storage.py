@@ -103,6 +103,13 @@ class Storage:
         connection.execute(f"set ducklake_retry_backoff = {PAUSE_GROWTH}")
         connection.execute(f"attach {quoted('ducklake:' + catalog)} as {name} ({', '.join(chosen)})")
 
+    def attach_read_only(self, connection: duckdb.DuckDBPyConnection, folder: Path, catalog: Path) -> None:
+        """Attach the lake in `folder` for reading, by a catalog that may be a copy of its own."""
+        chosen = f"DATA_PATH {quoted(self.tables(folder))}, OVERRIDE_DATA_PATH true, READ_ONLY"
+        if self.store is not None:
+            _bind_keys(connection, self.store)
+        connection.execute(f"attach {quoted(f'ducklake:sqlite:{catalog}')} as lake ({chosen})")
+
 
 def lake_name(folder: Path) -> str:
     """What the lake in `folder` is called in a catalog and store that it shares with others.

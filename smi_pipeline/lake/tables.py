@@ -6,6 +6,9 @@ the platform's own id of the account, when it was observed, the platform's field
 
 from __future__ import annotations
 
+# Raised with every change of DECLARED, which may only add (CONTRIBUTING.md); lake/schema.py brings older lakes to it.
+VERSION = 1
+
 SCHEMAS = ("raw", "staging", "intermediate", "metrics", "index", "marts")
 
 _COMMON = {
@@ -206,6 +209,40 @@ DECLARED: dict[str, dict[str, str]] = {
         "sha256": "varchar",
         "text": "varchar",
         "loaded_at": "timestamptz",
+    },
+    # What was removed on purpose, one row a collection: its payloads, or an account's posts.
+    "raw.removed": {
+        "kind": "varchar",
+        "platform": "varchar",
+        "account_id": "varchar",
+        "month": "date",
+        "collection_id": "varchar",
+        "posts": "bigint",
+        "accounts": "bigint",
+        "rejected": "bigint",
+        "reason": "varchar",
+        "removed_at": "timestamptz",
+        "last_snapshot": "bigint",
+    },
+    # The sums of posts that were removed with their account: the only figures left of them.
+    "raw.forgotten_sums": {
+        "collection_id": "varchar",
+        "platform": "varchar",
+        "account_id": "varchar",
+        "month": "date",
+        "is_repost": "boolean",
+        "posts": "bigint",
+        "videos": "bigint",
+        "likes": "bigint",
+        "comments": "bigint",
+        "shares": "bigint",
+        "views": "bigint",
+    },
+    "raw.lake_version": {
+        "version": "bigint",
+        "code": "varchar",
+        "added": "varchar[]",
+        "recorded_at": "timestamptz",
     },
 }
 

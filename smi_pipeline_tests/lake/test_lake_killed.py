@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 from math import ceil
@@ -17,7 +18,7 @@ from math import ceil
 import psycopg
 import pytest
 from killed import BATCH, POSTS, SUMS, Unwatched, collect
-from servers import PASSWORD, Servers, storage
+from servers import LISTED_FOR, PASSWORD, Servers, storage
 from smi import PROJECT, environment
 from writer import MAY
 
@@ -85,9 +86,10 @@ class Hosts:
             settings = self.servers.fresh(name)
         else:
             settings = self.servers.fresh(name, like=copy_of.lake.path.parent.name)
-            shutil.copytree(copy_of.files, self.servers.buckets / name / "lakes" / "lake")
+            shutil.copytree(copy_of.files, self.servers.files(name))
+            time.sleep(LISTED_FOR + 0.1)
         lake = Lake.of(self.base / name / "lake", storage(settings))
-        return Place(lake, settings, self.servers.buckets / name / "lakes" / "lake")
+        return Place(lake, settings, self.servers.files(name))
 
 
 @dataclass(frozen=True)

@@ -285,7 +285,7 @@ def test_a_broken_catalog_is_one_clear_error(tmp_path):
     folder = tmp_path / "lake"
     folder.mkdir()
     (folder / "catalog.sqlite").write_text("not a database" * 100)
-    with pytest.raises(LakeError, match="cannot be opened"):
+    with pytest.raises(LakeError, match=r"catalog\.sqlite is damaged \(file is not a database\)"):
         Lake.of(folder).snapshot()
 
 

@@ -162,7 +162,7 @@ def test_coverage_shows_a_platform_that_was_not_collected_as_a_gap_not_as_zero(w
         {"id": "3", "account_id": "xa", "referenced_tweet_types": ["retweeted"]},
     )
     world.posts("tiktok", {"id": 1})
-    world.table("int_account_rejects", "coverage")
+    world.table("int_account_month_posts", "int_account_rejects", "coverage")
     columns = "platform, cities_monitored, cities_with_account, round(coverage, 4), accounts_asked, accounts_answered, accounts_truncated, accounts_missing, accounts_suspended, posts, bad_counts, malformed_posts, collection_id, cut"
     assert world.rows(f"select {columns} from marts.coverage order by 1") == [
         ("facebook", 3, 0, 0.0, *[None] * 10),

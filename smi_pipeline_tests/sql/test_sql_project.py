@@ -216,6 +216,7 @@ def test_lineage_of_columns_read_off_the_files_by_hand(graph):
     assert lineage(graph, "intermediate.int_account_month_posts")["views"] == {
         "staging.stg_posts.views",
         "staging.stg_posts.is_video",
+        "staging.stg_forgotten_sums.views",
     }
     assert lineage(graph, "staging.stg_posts")["interactions"] == {
         f"staging.stg_{platform}_posts.{count}"

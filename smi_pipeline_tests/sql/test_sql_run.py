@@ -189,7 +189,7 @@ def test_a_view_is_checked_for_one_month_at_a_time(staged, into, graph):
 def test_a_missing_table_is_named_with_what_to_do(lake, graph):
     with pytest.raises(
         ProjectError,
-        match=r"int_account_month_posts reads staging\.stg_posts, not in the lake yet: build the views first",
+        match=r"int_account_month_posts reads staging\.stg_forgotten_sums, staging\.stg_posts, not in the lake yet: build the views first",
     ):
         run_model(lake, graph.project["int_account_month_posts"], MAY)
     build_views(lake, graph)

@@ -1,0 +1,102 @@
+"""What broke, said by the file it is about and what to do: DuckDB names its own internals and no remedy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_NO_ROOM = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
+_CATALOG = ("disk image is malformed", "file is not a database", "unsupported file format", "file is encrypted")
+_DAMAGED = (
+    "no magic bytes",
+    "invalid footer",
+    "too small to be a parquet",
+    "corrupt",
+    "thrift",
+    "tprotocolexception",
+    "decompress",
+    "snappy",
+    "zstd",
+    "unexpected end",
+    "past end",
+    "out of buffer",
+)
+_DISK = ("disk i/o error", "input/output error", "unable to open database file")
+_NOT_WRITABLE = ("readonly database", "read-only", "permission denied")
+_PARQUET = re.compile(r"""["']([^"']+\.parquet)["']""")
+_PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?[^/]+\.parquet$")
+
+
+def explained(error: Exception, lake: Path) -> str | None:
+    """One line that names the file and the remedy; null where nothing is broken and the error is the caller's own."""
+    text = str(error)
+    low = text.lower()
+    file = _PARQUET.search(text)
+    if any(sign in low for sign in _NO_ROOM):
+        what = f"{file[1]} cannot be written" if file else f"the lake {lake} cannot be written"
+        return (
+            f"{what}: {_reason(text)}; nothing of this write was kept and what was there is whole."
+            " Free some space (`smi lake status` says what the lake takes), then run the same command again"
+        )
+    if any(sign in low for sign in _CATALOG):
+        return damaged_catalog(lake / "catalog.sqlite", _reason(text))
+    if any(sign in low for sign in _DISK):
+        return (
+            f"{file[1] if file else lake / 'catalog.sqlite'}: {_reason(text)}; the disk refuses to read or write it:"
+            " see that it is not full and not failing, then run the same command again"
+        )
+    if any(sign in low for sign in _NOT_WRITABLE):
+        return f"the lake {lake} cannot be written ({_reason(text)}); give a folder you may write with --lake"
+    lost = is_lost(error)
+    if file is not None and (lost or any(sign in low for sign in _DAMAGED)):
+        return broken_file(file[1], "is lost" if lost else "is damaged", _reason(text))
+    return None
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that a file, or an object of a store, is not there."""
+    low = str(error).lower()
+    return any(sign in low for sign in ("no such file", "no files found", "404 (not found)", "http 404"))
+
+
+def damaged_catalog(catalog: Path, reason: str) -> str:
+    """What to say of a catalog that cannot be read."""
+    return (
+        f"the catalog {catalog} is damaged ({reason}); the Parquet files beside it are useless without it:"
+        " bring it back with `smi lake restore BACKUP --force` (docs/operations.md)"
+    )
+
+
+def broken_file(path: str, state: str, reason: str) -> str:
+    """What to say of a data file that is gone or cannot be read."""
+    whose = place(path)
+    return (
+        f"{path}{f', rows of {whose},' if whose else ''} {state} ({reason}); `smi lake check` lists every such file:"
+        " restore a backup (`smi lake restore BACKUP --force`)"
+    )
+
+
+def place(path: str) -> str | None:
+    """Whose rows a data file has, as its path says: `raw.x_posts 2025-05`; null where it is no file of a table."""
+    found = _PLACE.search(path)
+    if found is None:
+        return None
+    return f"{found[1]}.{found[2]}" + (f" {found[3]}" if found[3] else "")
+
+
+def lost_catalog(lake: Path) -> str | None:
+    """What to say of a folder with Parquet files and no catalog, or an empty one; null where nothing is amiss.
+
+    Opened as it is, it would become an empty lake, and the files of the old one orphans.
+    """
+    catalog = lake / "catalog.sqlite"
+    kept = [file for file in (catalog, lake / "catalog.sqlite-wal") if file.exists() and file.stat().st_size]
+    if kept or next((lake / "tables").rglob("*.parquet"), None) is None:
+        return None
+    return damaged_catalog(catalog, "empty" if catalog.exists() else "not there")
+
+
+def _reason(text: str) -> str:
+    """The last words of a message that begins with the names of what called what."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].rsplit(": ", 1)[-1].strip(' "') if lines else "no reason given"

@@ -1,0 +1,110 @@
+"""How a lake gets the tables this code declares: what is missing is added, in the order of the declarations; no more.
+
+The lake records the version of the declarations it has (raw.lake_version), so that older code does not write into a
+newer lake. A column is never dropped and never changes its type: earlier editions rest on it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import duckdb
+
+from smi_pipeline.lake.tables import DECLARED, SCHEMAS, VERSION, create_statements
+
+Columns = dict[tuple[str, str], str]
+_VERSIONS = "raw.lake_version"
+
+
+class SchemaError(Exception):
+    """The lake's tables and the declared ones differ by more than additions; the message says how, and the remedy."""
+
+
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection, *, writable: bool = True) -> None:
+    """Add the declared schemas, tables and columns that an attached lake lacks, in one commit; none if it has them all.
+
+    Raises:
+        SchemaError: the lake is newer than this code, has a column of another type or one that is not declared, or
+            lacks something and is not writable.
+    """
+    there = _columns(connection)
+    recorded = _recorded(connection, there)
+    refuse_what_is_no_addition(there, recorded)
+    added = missing(there)
+    if not added and recorded == VERSION:
+        return
+    if not writable:
+        raise SchemaError(
+            f"its tables are of version {recorded}, this code has {VERSION} (added: {', '.join(added[:3])} ...)."
+            " Open it once where it may be written, or copy the folder to such a place"
+        )
+    connection.execute("use lake")
+    connection.execute("begin")
+    for schema in SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    for statement in create_statements(set(there)):
+        connection.execute(statement)
+    connection.execute(
+        f"insert into {_VERSIONS} values ($version, $code, $added, now())",
+        {"version": VERSION, "code": version("smi-pipeline"), "added": added},
+    )
+    connection.execute("call lake.set_commit_message('smi', $message)", {"message": f"tables of version {VERSION}"})
+    connection.execute("commit")
+
+
+def missing(there: Columns) -> list[str]:
+    """What is declared and not `there`, in the order of the declarations: a table, or a column of a table."""
+    tables = {table for table, _ in there}
+    lacking = []
+    for table, columns in DECLARED.items():
+        if table not in tables:
+            lacking.append(table)
+        else:
+            lacking += [f"{table}.{column}" for column in columns if (table, column) not in there]
+    return lacking
+
+
+def refuse_what_is_no_addition(there: Columns, recorded: int) -> None:
+    """Let nothing pass but additions.
+
+    Args:
+        there: type of every column of the lake, by table (with its schema) and column.
+        recorded: the version of the lake's tables; 0 for lakes from before there were versions.
+
+    Raises:
+        SchemaError: names the table, the column, both types and the remedy.
+    """
+    if recorded > VERSION:
+        raise SchemaError(
+            f"its tables are of version {recorded}, this code knows version {VERSION}:"
+            " a newer release has written it; update this one (git pull, make setup)"
+        )
+    for (table, column), kind in there.items():
+        if table not in DECLARED:
+            continue
+        if column not in DECLARED[table]:
+            raise SchemaError(
+                f"{table} has a column {column} ({kind}) that this code does not declare: other code has written it."
+                " Use that release, or declare the column again in lake/tables.py; a column is never dropped"
+            )
+        declared = str(duckdb.sqltype(DECLARED[table][column]))
+        if kind != declared:
+            raise SchemaError(
+                f"{table}.{column} is {kind} in the lake and {declared} in this code: a type is never changed in place."
+                " Use the release that wrote the lake; a new type is declared as a new column (CONTRIBUTING.md)"
+            )
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> Columns:
+    rows = connection.execute(
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = 'lake'"
+    ).fetchall()
+    return {(table, column): kind for table, column, kind in rows}
+
+
+def _recorded(connection: duckdb.DuckDBPyConnection, there: Columns) -> int:
+    if (_VERSIONS, "version") not in there:
+        return 0
+    row = connection.execute(f"select max(version) from lake.{_VERSIONS}").fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
