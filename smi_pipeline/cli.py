@@ -22,11 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from smi_pipeline.cli_arguments import existing_lake as _existing_lake
 from smi_pipeline.cli_arguments import month as _month
+from smi_pipeline.cli_edition import edition_app, publish, restate
 from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.cli_lake import lake_app
 from smi_pipeline.cli_method import method_app
 from smi_pipeline.cli_sql import sql_app
+from smi_pipeline.cli_trace import trace
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
@@ -52,7 +54,11 @@ app.add_typer(registry_app, name="registry")
 app.add_typer(method_app, name="method")
 app.add_typer(sql_app, name="sql")
 app.add_typer(lake_app, name="lake")
+app.add_typer(edition_app, name="edition")
 app.command()(explain)
+app.command()(publish)
+app.command()(restate)
+app.command()(trace)
 _NEXT = """next:
   {smi} demo --serve                            the report and the archive in a browser
   {smi} explain 2025-05 330200 --lang en --lake {lake}
@@ -298,6 +304,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "smi_pipeline.sandbox.dataset": "DatasetError",
         "smi_pipeline.index.method": "MethodError",
         "smi_pipeline.sql.yml": "ProjectError",
+        "smi_pipeline.report.files": "EditionError",
     }
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)
 
@@ -505,12 +512,12 @@ def _progress() -> Progress:
 
 
 def _print_top(month: Month) -> None:
-    from smi_pipeline.status import top_table  # noqa: PLC0415
+    from smi_pipeline.status import report_lines, top_table  # noqa: PLC0415
 
     lake = _existing_lake()
     out.print(top_table(lake, month))
-    path = lake.path / "reports" / month.key / "index.html"
-    out.print(f"report: {path}", soft_wrap=True)
+    for line in report_lines(lake, month):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

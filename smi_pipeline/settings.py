@@ -24,6 +24,7 @@ SCENARIO_REGISTRY = PROJECT / "smi_pipeline" / "sandbox" / "scenario" / "registr
 
 
 Source = Literal["api", "files"]
+Publish = Literal["by_hand", "provisional", "final"]
 
 
 class Settings(BaseSettings):
@@ -102,6 +103,12 @@ class Settings(BaseSettings):
     tiktok_source: Source = "api"
     vendor_files: Path | None = Field(
         default=None, description="Folder of the vendor's folders, one a month or day; <lake>/inbox/vendor if unset."
+    )
+
+    publish: Publish = Field(
+        default="by_hand",
+        description="When a month's first edition is published without a person: never, as soon as it is derived"
+        " (its final one follows by itself), or once it is final.",
     )
 
     concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")

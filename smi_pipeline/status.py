@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,9 +12,11 @@ from rich.text import Text
 from smi_pipeline.defs.inputs import edition_rule
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.derived import has_month
+from smi_pipeline.lake.editions import Edition, draft, editions, published
 from smi_pipeline.lake.inputs import stored_inputs
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
+from smi_pipeline.report.places import current, drafts
 from smi_pipeline.report.rankings import COMPOSITE, NAME_LENGTH
 from smi_pipeline.report.untrusted import clean
 from smi_pipeline.report.withheld import drawn
@@ -21,7 +26,7 @@ _STATE = {"finished": "", "running": " (broken off)", "deferred": " (deferred)",
 
 
 def status_table(lake: Lake) -> Table:
-    """One row a month: each platform's newest collection as answered/asked, what is scored and reported."""
+    """One row a month: each platform's newest collection as answered/asked, whether it is scored and published."""
     table = Table("month", *PLATFORMS, "scored", "report", title=str(lake.path), title_justify="left")
     with lake.read() as cursor:
         rows = cursor.execute(
@@ -31,16 +36,32 @@ def status_table(lake: Lake) -> Table:
         ).fetchall()
         months = sorted({Month(first) for first, *_ in rows})
         scored = {month for month in months if has_month(cursor, "index.composite", month.first)}
+        recorded = editions(cursor)
     cells = {(Month(first), platform): _cell(*state) for first, platform, *state in rows}
     for month in months:
-        reported = (lake.path / "reports" / month.key / "index.html").exists()
         table.add_row(
             month.key,
             *(cells.get((month, platform), "-") for platform in PLATFORMS),
             "yes" if month in scored else "no",
-            "yes" if reported else "no",
+            _report([one for one in recorded if one.month == month.first], current(lake.path, month) / "index.html"),
         )
     return table
+
+
+def report_lines(lake: Lake, month: Month) -> list[str]:
+    """Where a month's report is, whether it is published, and what publishes it."""
+    with lake.read() as cursor:
+        newest, found = published(cursor, month.first), draft(cursor, month.first)
+    page = current(lake.path, month) / "index.html"
+    if newest is None:
+        return [f"report: {page}", f"a draft; `smi publish {month}` publishes it"]
+    if found is None:
+        return [f"report: {page}", f"edition {newest.number}, published"]
+    return [
+        f"edition {newest.number} is published and stays as it is: {page}",
+        f"draft of edition {found.number}: {drafts(lake.path, month) / 'index.html'}",
+        f"`smi restate {month} --reason TEXT` publishes it",
+    ]
 
 
 def top_table(lake: Lake, month: Month) -> RenderableType:
@@ -82,6 +103,13 @@ def top_table(lake: Lake, month: Month) -> RenderableType:
 def _plain(name: str) -> Text:
     """A name as it stands: nothing in it colours, links or reorders the line."""
     return Text(clean(name, length=2 * NAME_LENGTH))
+
+
+def _report(of_month: Sequence[Edition], page: Path) -> str:
+    if not of_month and page.exists():  # from before editions were recorded
+        return "draft"
+    newest = [f"edition {one.number}" for one in of_month if one.state == "published"][-1:]
+    return ", ".join((*newest, *("draft" for one in of_month if one.state == "draft"))) or "-"
 
 
 def _cell(cut: str, status: str, answered: int, asked: int) -> str:

@@ -144,6 +144,15 @@ def kept_inputs(lake: Lake, settings: Settings) -> Inputs:
     return _inputs(stored_inputs(lake), method_versions(settings))
 
 
+def inputs_under(lake: Lake, methods: Mapping[Month, str]) -> Inputs:
+    """The inputs the lake has, with the methods that months had in an edition, whatever they are bound to now.
+
+    Raises:
+        LakeError: the lake has none yet.
+    """
+    return _inputs(stored_inputs(lake), Versions.recorded(methods))
+
+
 def method_versions(settings: Settings) -> Versions:
     """The versions of all months: the project's own, or the one method that is set for all of them.
 

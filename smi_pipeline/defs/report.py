@@ -1,17 +1,16 @@
-"""The report's files: <lake>/reports/<month>/, written whole or not at all."""
+"""The report's files, written whole or not at all: a draft, unless the month derives to what is published."""
 
 import dagster as dg
 
 from smi_pipeline.defs.derive import with_followers
-from smi_pipeline.defs.edition import report_input
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.partitions import MONTHS, months_of
+from smi_pipeline.defs.publication import write_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.report.archive import write_archive
-from smi_pipeline.report.context import report as report_context
-from smi_pipeline.report.files import write_report
+from smi_pipeline.report.places import current
 from smi_pipeline.settings import settings
 
 
@@ -39,15 +38,16 @@ def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> 
     with told_clearly():
         inputs, own = current_inputs(lake, settings()), set(months_of(context))
         for month in with_followers(lake, months_of(context), "marts.rankings"):
-            if month not in own and not (lake.path / "reports" / month.key).exists():
+            if month not in own and not current(lake.path, month).exists():
                 continue
-            files = write_report(report_context(report_input(lake, month, inputs)), lake.path / "reports" / month.key)
+            written = write_month(lake, month, inputs, settings().publish if month in own else "by_hand")
+            context.log.info("%s: %s (%s)", month, written, written.folder)
             if month in own:
-                folder = lake.path / "reports" / month.key
                 context.add_asset_metadata(
                     {
-                        "path": dg.MetadataValue.path(folder / "index.html"),
-                        "files": dg.MetadataValue.json({file.name: file.stat().st_size for file in files}),
+                        "edition": str(written),
+                        "path": dg.MetadataValue.path(written.folder / "index.html"),
+                        "files": dg.MetadataValue.json(dict(written.files)),
                     },
                     partition_key=month.key,
                 )

@@ -89,6 +89,16 @@ class Versions:
         """One method for every month: of another data set, say."""
         return cls((Bound(version=name),))
 
+    @classmethod
+    def recorded(cls, names: Mapping[Month, str]) -> Self:
+        """The versions that some months had; earlier ones have that of the first, later ones that of the last."""
+        bound: list[Bound] = []
+        for month in sorted(names):
+            if not bound or bound[-1].version != names[month]:
+                since = {"from": month} if bound else {}
+                bound.append(Bound.model_validate({"version": names[month], **since}))
+        return cls(tuple(bound))
+
     @property
     def names(self) -> list[str]:
         """The names of the versions, the oldest first."""

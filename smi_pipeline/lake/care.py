@@ -25,11 +25,11 @@ from smi_pipeline.lake.catalog import (
     versions,
 )
 from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.faults import damaged_catalog, is_lost
 from smi_pipeline.lake.reading import is_read_only, readable
 
 A_DAY = 24  # hours a file that nothing refers to is left alone: it may belong to a write that has not ended
-_EDITIONS = "index.edition"
 CARE = "care"  # one of these at a time, also where writers need no lock
 
 
@@ -124,21 +124,6 @@ def kept_snapshots(cursor: duckdb.DuckDBPyConnection) -> set[int]:
     ).fetchall()
     newest = snapshots(cursor)[-1:]
     return {number for (number,) in rows} | set(edition_snapshots(cursor)) | set(newest)
-
-
-def edition_snapshots(cursor: duckdb.DuckDBPyConnection) -> list[int]:
-    """The snapshots that editions name; none where the lake has had no edition yet."""
-    schema, name = _EDITIONS.split(".")
-    columns = cursor.execute(
-        "select column_name from duckdb_columns() where database_name = 'lake' and schema_name = $1"
-        " and table_name = $2 and column_name in ('snapshot', 'tables_snapshot')",
-        [schema, name],
-    ).fetchall()
-    named: set[int] = set()
-    for (column,) in columns:
-        rows = cursor.execute(f"select distinct {column} from {_EDITIONS} where {column} is not null").fetchall()
-        named.update(number for (number,) in rows)
-    return sorted(named)
 
 
 def compact(lake: Lake) -> list[Merged]:

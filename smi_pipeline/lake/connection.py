@@ -70,10 +70,14 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Lake:
-    """The lake in `path`. Cheap to make: the database behind it is opened once a process."""
+    """The lake in `path`. Cheap to make: the database behind it is opened once a process.
+
+    `version`: as it was at that snapshot, views too, and read-only (see `history.at_snapshot`); null: as it is.
+    """
 
     path: Path
     storage: Storage = field(default_factory=Storage)
+    version: int | None = None
 
     @classmethod
     def of(cls, path: str | Path, storage: Storage | None = None) -> Lake:
@@ -117,7 +121,10 @@ class Lake:
 
         Raises:
             duckdb.Error: another writer's commit forbids this one, among others: see `attempts`.
+            LakeError: this is the lake as it was at a snapshot.
         """
+        if self.version is not None:
+            raise LakeError(f"{self.path} is open as it was at snapshot {self.version}: nothing can be written to it")
         cursor = self._cursor()  # opened before the lock is held: creating the lake's tables takes the same
         try:
             if prepare is not None:
@@ -185,7 +192,7 @@ class Lake:
             return _one(cursor.execute("select max(snapshot_id) from ducklake_snapshots('lake')"))
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = _database(os.getpid(), self).cursor()
+        cursor = database(os.getpid(), self).cursor()
         cursor.execute("use lake; set TimeZone='UTC'")  # a cursor inherits neither
         return cursor
 
@@ -230,7 +237,7 @@ def _is_conflict(error: Exception) -> bool:
 
 
 @functools.cache
-def _database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
+def database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
     """The process's database, attached to a lake whose declared tables exist. Keyed by process: never across a fork."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     for name in lake.storage.extensions():
@@ -255,6 +262,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     if catalog is not None and is_read_only(catalog):
         lake.storage.attach_read_only(connection, lake.path, readable(catalog))
         bring_up_to_date(connection, writable=False)
+        return
+    if lake.version is not None:
+        lake.storage.attach(connection, lake.path, "lake", f"SNAPSHOT_VERSION {lake.version}")
         return
     with lake.lock("write"):
         if catalog is not None and (lost := lost_catalog(lake.path)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Mapping
@@ -36,7 +37,20 @@ def export_table(lake: Lake, table: str, month: Month | None, form: Literal["csv
         LakeError: there is no such table, or it has no months.
     """
     with lake.read() as cursor:
-        frame = _rows(cursor, table, month)
+        return _encoded(_rows(cursor, table, month), form)
+
+
+def month_sha256(cursor: duckdb.DuckDBPyConnection, table: str, month: Month) -> str:
+    """SHA-256 of what `export_table` gives of a month as JSON: equal where the rows are, in whatever order they lie."""
+    return rows_sha256(_rows(cursor, table, month))
+
+
+def rows_sha256(rows: pl.DataFrame) -> str:
+    """The same of rows that were read `order by all`."""
+    return hashlib.sha256(_encoded(rows, "json")).hexdigest()
+
+
+def _encoded(frame: pl.DataFrame, form: Literal["csv", "parquet", "json"]) -> bytes:
     match form:
         case "csv":
             lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]

@@ -18,9 +18,10 @@ from typing import Literal
 
 import duckdb
 
-from smi_pipeline.lake.care import CARE, delete_unneeded_now, edition_snapshots, let_go
+from smi_pipeline.lake.care import CARE, delete_unneeded_now, let_go
 from smi_pipeline.lake.catalog import meta, snapshots
 from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.tables import DECLARED
 from smi_pipeline.registry.models import PLATFORMS, Platform
 

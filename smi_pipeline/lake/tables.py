@@ -1,7 +1,8 @@
-"""The raw tables: what a platform said, in its own field names and types, never changed afterwards.
+"""The declared tables: what a platform said, in its own field names and types, never changed afterwards; and editions.
 
-Every table is append-only. A row carries the collection that brought it, the month asked about, the registry's key and
-the platform's own id of the account, when it was observed, the platform's fields, and the record itself as `payload`.
+Every table is append-only. A raw row carries the collection that brought it, the month asked about, the registry's key
+and the platform's own id of the account, when it was observed, the platform's fields, and the record itself as
+`payload`.
 """
 
 from __future__ import annotations
@@ -244,6 +245,26 @@ DECLARED: dict[str, dict[str, str]] = {
         "added": "varchar[]",
         "recorded_at": "timestamptz",
     },
+    "index.edition_log": {
+        "month": "date",
+        "number": "bigint",
+        "entry": "bigint",
+        "state": "varchar",
+        "status": "varchar",
+        "ranks": "varchar",
+        "method_version": "varchar",
+        "method_files": "json",
+        "zone": "varchar",
+        "code_version": "varchar",
+        "snapshot": "bigint",
+        "tables_snapshot": "bigint",
+        "collection_ids": "varchar[]",
+        "inputs": "json",
+        "tables": "json",
+        "files": "json",
+        "reason": "varchar",
+        "recorded_at": "timestamptz",
+    },
 }
 
 _COLLECTION_VIEW = """
@@ -251,10 +272,16 @@ create or replace view raw.collection as
 select * from raw.collection_log
 qualify row_number() over (partition by month, collection_id order by recorded_at desc, requests desc, status) = 1
 """
+_EDITION_VIEW = """
+create or replace view index.edition as
+select * from index.edition_log
+qualify row_number() over (partition by month, number order by entry desc) = 1
+"""
+VIEWS = (_COLLECTION_VIEW, _EDITION_VIEW)
 
 
 def create_statements(there: set[tuple[str, str]]) -> list[str]:
-    """Statements that create every declared table and column that is not `there`, and the view of collections.
+    """Statements that create every declared table and column that is not `there`, and the views of their last states.
 
     `there`: table (with its schema) and column of everything the lake has.
     """
@@ -272,7 +299,7 @@ def create_statements(there: set[tuple[str, str]]) -> list[str]:
         if name not in known and ("payload" in columns or name == "raw.collection_account")
     ]
     partitioned = [f"alter table {name} set partitioned by (month)" for name in by_month]
-    return [*tables, *partitioned, _COLLECTION_VIEW]
+    return [*tables, *partitioned, *VIEWS]
 
 
 def _create(name: str, columns: dict[str, str]) -> str:

@@ -119,9 +119,13 @@ def account_month(
         .join(sums.filter("is_repost").group_by(KEYS).agg(pl.col("posts").sum().alias("reposts")), on=KEYS, how="left")
         .join(_refused(columns(_of(rejects, month), _REJECTS, name="rejects")), on=KEYS, how="left")
         .join(_city_of(columns(accounts, _ACCOUNTS, name="accounts"), month), on=KEYS, how="left")
-        .join(_nearest(followers, month.start(zone)).rename({"followers": "at_start"}), on=KEYS, how="left")
-        .join(_nearest(followers, month.end(zone)).rename({"followers": "at_end"}), on=KEYS, how="left")
-        .join(_own(followers), on=(*KEYS, "collection_id"), how="left")
+        .join(nearest(followers, month.start(zone)).select(*KEYS, at_start="followers"), on=KEYS, how="left")
+        .join(nearest(followers, month.end(zone)).select(*KEYS, at_end="followers"), on=KEYS, how="left")
+        .join(
+            last_of_collection(followers).select(*KEYS, "collection_id", own="followers"),
+            on=(*KEYS, "collection_id"),
+            how="left",
+        )
         # An answer without posts is a count of zero; without an answer there is no count.
         .with_columns(pl.when(answered).then(pl.col("posts", "videos", "reposts").fill_null(0)))
         .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views")))
@@ -167,22 +171,23 @@ def _city_of(accounts: pl.DataFrame, month: Month) -> pl.DataFrame:
     )
 
 
-def _nearest(followers: pl.DataFrame, border: datetime) -> pl.DataFrame:
-    """The count nearest an instant, within reach; of two at the same distance the earlier."""
+def nearest(followers: pl.DataFrame, border: datetime) -> pl.DataFrame:
+    """Of each account the observation nearest an instant, within reach; of two at the same distance the earlier.
+
+    Args:
+        followers: platform, account_id, collection_id, observed_at, followers (none of them null).
+        border: the instant.
+    """
     distance = (pl.col("observed_at") - pl.lit(border, dtype=INSTANT)).abs()
     return (
         followers.with_columns(distance=distance)
         .filter(pl.col("distance") <= SNAPSHOT_REACH)
         .sort("distance", "observed_at", "collection_id", "followers")
         .unique(KEYS, keep="first", maintain_order=True)
-        .select(*KEYS, "followers")
+        .drop("distance")
     )
 
 
-def _own(followers: pl.DataFrame) -> pl.DataFrame:
-    """The last count within each collection."""
-    return (
-        followers.sort("observed_at", "followers")
-        .unique((*KEYS, "collection_id"), keep="last", maintain_order=True)
-        .select(*KEYS, "collection_id", pl.col("followers").alias("own"))
-    )
+def last_of_collection(followers: pl.DataFrame) -> pl.DataFrame:
+    """Of each account the last observation of each collection; arguments as for `nearest`."""
+    return followers.sort("observed_at", "followers").unique((*KEYS, "collection_id"), keep="last", maintain_order=True)

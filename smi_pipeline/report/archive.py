@@ -15,10 +15,12 @@ from smi_pipeline.months import Month
 from smi_pipeline.report import typeface
 from smi_pipeline.report.content import City
 from smi_pipeline.report.formats import LANGUAGES, Language
-from smi_pipeline.report.pages import city_page, environment, policy, script, style_sheet
+from smi_pipeline.report.pages import PAGES, city_page, environment, policy, script, style_sheet
+from smi_pipeline.report.places import kept
 from smi_pipeline.report.wording import catalogue
 
 NAME: Final = "index.html"
+RECORD: Final = "edition.json"  # beside the files of what is published: as what, and from what
 _LEADERS: Final = 3
 
 
@@ -26,10 +28,13 @@ _LEADERS: Final = 3
 class _Edition:
     """One edition as its own report.json tells it: `top` are the names of the first three in both languages.
 
-    Of an edition without ranks there are no first three; its finding names the leading cities.
+    Of an edition without ranks there are no first three; its finding names the leading cities. `number` is null of a
+    draft; `earlier` are the numbers of the editions before it that are there.
     """
 
     month: str
+    number: int | None
+    earlier: list[int]
     status: str
     synthetic: bool
     withheld: bool
@@ -54,7 +59,9 @@ class _City:
 def write_archive(reports: Path) -> Path:
     """Write `<reports>/index.html` anew from the editions that are there; equal editions give equal bytes.
 
-    A folder that is not a month or has no report.json is passed over: it is an edition in the making, or not ours.
+    A month's folder has its newest edition, or its draft while nothing is published; `editions/<month>/<number>` has
+    every edition. A folder that is not a month or has no report.json is passed over: it is an edition in the making,
+    or not ours.
     """
     editions = [edition for folder in sorted(reports.glob("????-??"), reverse=True) if (edition := _edition(folder))]
     faces = typeface.page_css(html.unescape(_page(editions, faces="")))
@@ -70,8 +77,12 @@ def _edition(folder: Path) -> _Edition | None:
     except (ValueError, OSError):
         return None
     ranked = [entry for entry in told["composite"]["entries"] if entry["rank"] is not None]
+    number = _number(folder)
+    lake = folder.parent.parent
     return _Edition(
         month=month.key,
+        number=number,
+        earlier=[one for one in range(1, number or 1) if (kept(lake, month, one) / PAGES["zh"]).is_file()],
         status=told["status"],
         synthetic=told["synthetic"],
         withheld=told.get("withheld") is not None,  # editions from before there was such a thing have no key
@@ -100,6 +111,15 @@ def _cities(editions: list[_Edition]) -> list[_City]:
         )
         for city_id in sorted(names)
     ]
+
+
+def _number(folder: Path) -> int | None:
+    """Which edition of its month a folder has; null for a draft."""
+    try:
+        told: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return int(told["number"])
 
 
 def _page(editions: list[_Edition], *, faces: str) -> str:

@@ -44,12 +44,12 @@ class _Sums:
 
 def city_pages(context: ReportContext, language: Language) -> dict[str, str]:
     """The pages of one language by their path in the edition, in the order of the cities' ids."""
-    bare = [_rendered(context, profile, language, faces="") for profile in context.profiles]
-    faces = typeface.pages_css([html.unescape(page) for page in bare]) if bare else []
-    return {
-        city_page(profile.city, language): _rendered(context, profile, language, faces=face)
-        for profile, face in zip(context.profiles, faces, strict=True)
-    }
+    return {city_page(profile.city, language): _page(context, profile, language) for profile in context.profiles}
+
+
+def _page(context: ReportContext, profile: Profile, language: Language) -> str:
+    bare = _rendered(context, profile, language, faces="")
+    return _rendered(context, profile, language, faces=typeface.page_css(html.unescape(bare)))
 
 
 def _rendered(context: ReportContext, profile: Profile, language: Language, *, faces: str) -> str:

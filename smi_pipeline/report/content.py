@@ -397,6 +397,34 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """A city whose rank or score in an index is not what the edition before said; null where it had (has) none."""
+
+    index_name: str
+    city: City
+    rank_before: int | None
+    rank: int | None
+    score_before: float | None
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What this edition of a month says otherwise than the one before it (`number - 1`), and why.
+
+    `causes` name what it is made from otherwise; `moved` has the largest moves of each index first. Where either
+    edition withholds its ranks `withheld` is true and nothing is listed.
+    """
+
+    number: int
+    draft: bool
+    reason: str | None
+    causes: Mapping[str, tuple[str, ...]]
+    moved: tuple[Moved, ...]
+    withheld: bool
+
+
+@dataclass(frozen=True)
 class Sentences:
     """The claims of the edition in one language, by where they stand; mappings are by platform."""
 
@@ -466,6 +494,8 @@ class ReportContext:
     """What editors wrote, by language: it is printed as theirs, beside what was computed or in its place."""
     claims: tuple[Claim, ...]
     """Every sentence with its condition and the values it states."""
+    revision: Revision | None
+    """Null in a month's first edition."""
     sentences: Mapping[Language, Sentences]
 
     @property

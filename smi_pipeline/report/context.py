@@ -26,6 +26,7 @@ from smi_pipeline.report.rankings import (
     table,
     with_every_city,
 )
+from smi_pipeline.report.revision import revision
 from smi_pipeline.report.sentences import sentences, worded
 from smi_pipeline.report.weights import weights
 from smi_pipeline.report.withheld import withhold
@@ -89,6 +90,7 @@ def report(given: ReportInput) -> ReportContext:
         withheld=None,
         editorial=dict(given.editorial),
         claims=(),
+        revision=None if given.against is None else revision(given.against, given.rankings),
         sentences={},
     )
     if given.edition is not None and given.edition.ranks == "withheld":

@@ -24,21 +24,17 @@ from smi_pipeline.report.formats import LANGUAGES
 from smi_pipeline.report.pages import PAGES, page
 from smi_pipeline.report.pdf import NAMES as PDFS
 from smi_pipeline.report.pdf import pdf
-from smi_pipeline.report.tables import excel_csv, rankings_csv, rankings_parquet
+from smi_pipeline.report.tables import changes_csv, excel_csv, rankings_csv, rankings_parquet
 from smi_pipeline.report.workbook import NAMES as WORKBOOKS
 from smi_pipeline.report.workbook import workbook
 
 
 class EditionError(Exception):
-    """The edition cannot be written where it should go; the one before is untouched."""
+    """The edition cannot be written, published or made again; what was there is untouched."""
 
 
 def write_report(context: ReportContext, directory: Path) -> list[Path]:
-    """Write the edition's files into `directory`, which is replaced whole.
-
-    The files are made in a hidden directory beside it and take its place by renaming, so a reader never meets half an
-    edition. Killed between the two renames the old edition is left in that hidden directory; the next call writes anew.
-    Equal contexts give equal bytes.
+    """Write the edition's files into `directory`, which is replaced whole; equal contexts give equal bytes.
 
     Returns:
         The files, in the order of the manifest, which comes last.
@@ -46,9 +42,23 @@ def write_report(context: ReportContext, directory: Path) -> list[Path]:
     Raises:
         EditionError: `directory` is a symbolic link or a file, or the place is not writable.
     """
+    return write_files(contents(context), directory)
+
+
+def write_files(files: Mapping[str, bytes], directory: Path) -> list[Path]:
+    """Write files into `directory`, which is replaced whole.
+
+    The files are made in a hidden directory beside it and take its place by renaming, so a reader never meets half an
+    edition. Killed between the two renames the old edition is left in that hidden directory; the next call writes anew.
+
+    Returns:
+        The files, in the order they were given.
+
+    Raises:
+        EditionError: `directory` is a symbolic link or a file, or the place is not writable.
+    """
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise EditionError(f"{directory}: expected a directory or nothing, found a link or a file; remove it first")
-    files = contents(context)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -84,6 +94,8 @@ def contents(context: ReportContext) -> dict[str, bytes]:
     files["rankings.csv"] = rankings_csv(context).encode()
     files["rankings.excel.csv"] = excel_csv(context)
     files["rankings.parquet"] = rankings_parquet(context)
+    if context.revision is not None and not context.revision.withheld:
+        files["changes.csv"] = changes_csv(context.revision, synthetic=context.synthetic).encode()
     files["report.json"] = _json(_plain(context, without=("profiles",)))
     files["manifest.json"] = _json(_manifest(context, files))
     return files

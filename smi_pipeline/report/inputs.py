@@ -5,7 +5,7 @@ The report never opens the lake. Whoever calls it reads the tables of one snapsh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -61,6 +61,27 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 YEAR: Final = 12
 """Months a year's ranks are shown over, the edition's own among them."""
 _OF_THE_YEAR: Final = frozenset({"composite_year", "platform_year"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """The edition of the same month before this one: what this one is compared with.
+
+    Attributes:
+        number: which edition of the month this one is; it follows `number - 1`.
+        draft: not published yet.
+        reason: why the month is published again; null for a draft, and for a final edition after a provisional one.
+        causes: what this edition is made from otherwise, by kind (`Basis.differences`).
+        rankings: marts.rankings of the edition before.
+        withheld: the edition before has no ranks.
+    """
+
+    number: int
+    draft: bool
+    reason: str | None
+    causes: Mapping[str, Sequence[str]]
+    rankings: pl.DataFrame
+    withheld: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +156,8 @@ class ReportInput:
     """What editors wrote, by language."""
     withheld_months: frozenset[Month] = frozenset()
     """Months of that year published without ranks: theirs are shown in no later edition's year either."""
+    against: Against | None = None
+    """The edition of this month before this one; null for the first."""
     title_zh: str | None = None
     """Title of the Chinese page where the ranked entities are not Chinese cities; null takes the index's own."""
     title_en: str | None = None

@@ -17,13 +17,13 @@ from markupsafe import Markup
 from smi_pipeline.registry.models import PLATFORMS, Platform
 from smi_pipeline.report import typeface
 from smi_pipeline.report.charts import Chart, charts
-from smi_pipeline.report.content import City, ReportContext
+from smi_pipeline.report.content import City, Moved, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language, rounded
 from smi_pipeline.report.gaps import flags_by_name
 from smi_pipeline.report.palette import DARK, LIGHT
 from smi_pipeline.report.pdf import NAMES as PDFS
-from smi_pipeline.report.rankings import marked
+from smi_pipeline.report.rankings import COMPOSITE, marked
 from smi_pipeline.report.untrusted import host
 from smi_pipeline.report.wording import catalogue, counted
 from smi_pipeline.report.workbook import NAMES as WORKBOOKS
@@ -39,6 +39,7 @@ LATIN: Final[Mapping[Platform, str]] = {
 CITIES: Final = "cities"
 POSTS_SHOWN: Final = 5
 HASHTAGS_SHOWN: Final = 10
+MOVED_SHOWN: Final = 20
 
 LANG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 OTHER: Final[Mapping[Language, Language]] = {"zh": "en", "en": "zh"}
@@ -97,6 +98,8 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             },
             parts=_PARTS,
             leading={} if context.withheld is None else context.withheld.leading,
+            moved_first=_moved_first(context),
+            moved_counts=moved_counts(context, language),
             flags=flags_by_name(context, language),
             posts_shown=POSTS_SHOWN,
             hashtags_shown=HASHTAGS_SHOWN,
@@ -131,6 +134,24 @@ def posts_collected(context: ReportContext) -> int | None:
     """Posts of all collected platforms; null where none told."""
     counts = [section.coverage.posts for section in context.sections if section.coverage.posts is not None]
     return sum(counts) if counts else None
+
+
+def moved_counts(context: ReportContext, language: Language) -> list[str]:
+    """How many cities each index ranks or scores otherwise than the edition before, in words; nothing of the others."""
+    moved = () if context.revision is None else context.revision.moved
+    text, formats, said = catalogue(language), Formats(language), []
+    for index_name in dict.fromkeys(one.index_name for one in moved):
+        rows = [one for one in moved if one.index_name == index_name]
+        ranks = sum(one.rank != one.rank_before for one in rows)
+        index = text("nav_composite") if index_name == COMPOSITE else text(f"platform_{index_name}")
+        said.append(text("revision_count", index=index, cities=formats.count(len(rows)), ranks=formats.count(ranks)))
+    return said
+
+
+def _moved_first(context: ReportContext) -> list[Moved]:
+    """The composite's largest moves."""
+    moved = () if context.revision is None else context.revision.moved
+    return [one for one in moved if one.index_name == COMPOSITE][:MOVED_SHOWN]
 
 
 def _hash(text: str) -> str:

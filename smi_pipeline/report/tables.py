@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from smi_pipeline.report.content import ReportContext
+from smi_pipeline.report.content import ReportContext, Revision
 
 FLAG_SEPARATOR: Final = "|"
 # What Excel and its kin take for a formula when a text begins with it, white space before it or not.
@@ -32,7 +32,7 @@ def rankings_csv(context: ReportContext) -> str:
     A last column says whether the data are made up. Values are untouched: a name that begins with `=` stays as it is,
     so open it as data, not by double click.
     """
-    return _csv(context, "\n", _cell)
+    return _rankings(context, "\n", _cell)
 
 
 def excel_csv(context: ReportContext) -> bytes:
@@ -41,7 +41,22 @@ def excel_csv(context: ReportContext) -> bytes:
     def cell(value: object) -> object:
         return _cell(value) if isinstance(value, float) else harmless(_cell(value))  # -0.5 is a number
 
-    return _csv(context, "\r\n", cell).encode("utf-8-sig")
+    return _rankings(context, "\r\n", cell).encode("utf-8-sig")
+
+
+def changes_csv(revision: Revision, *, synthetic: bool) -> str:
+    """A row for each city whose rank or score in an index is not what the edition before said; for machines."""
+    names = ["index_name", "city_id", "name_zh", "name_en"]
+    figures = ["rank_before", "rank", "score_before", "score"]
+    rows = [
+        (
+            *(one.index_name, one.city.city_id, one.city.name_zh, one.city.name_en),
+            *(getattr(one, figure) for figure in figures),
+            synthetic,
+        )
+        for one in revision.moved
+    ]
+    return _csv([*names, *figures, "synthetic"], rows, "\n", _cell)
 
 
 def harmless(value: object) -> object:
@@ -68,13 +83,16 @@ def _type(name: str, rows: list[dict[str, Any]]) -> pl.DataType | type[pl.DataTy
     return None if any(row[name] is not None for row in rows) else pl.String
 
 
-def _csv(context: ReportContext, ending: str, cell: Any) -> str:
+def _rankings(context: ReportContext, ending: str, cell: Callable[[object], object]) -> str:
     names = [*context.rankings[0], "synthetic"] if context.rankings else ["synthetic"]
+    return _csv(names, [(*row.values(), context.synthetic) for row in context.rankings], ending, cell)
+
+
+def _csv(names: Sequence[str], rows: Iterable[Sequence[object]], ending: str, cell: Callable[[object], object]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator=ending)
     writer.writerow(names)
-    for row in context.rankings:
-        writer.writerow([cell(value) for value in (*row.values(), context.synthetic)])
+    writer.writerows([cell(value) for value in row] for row in rows)
     return out.getvalue()
 
 

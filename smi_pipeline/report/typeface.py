@@ -9,14 +9,13 @@ import base64
 import hashlib
 import io
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+import uharfbuzz as hb
 import vl_convert
-from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
 from smi_pipeline.report.fonts.cut import FAMILY, FILES
@@ -24,6 +23,7 @@ from smi_pipeline.report.fonts.cut import FAMILY, FILES
 FOLDER: Final = Path(__file__).parent / "fonts"
 UNDRAWN: Final = "□"
 _ELLIPSIS: Final = "…"
+_FEATURES: Final = ("kern", "tnum", "locl", "ccmp")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _PROBE: Final = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'>{}</svg>"
 
@@ -33,38 +33,12 @@ class FontError(Exception):
 
 
 def page_css(characters: Iterable[str]) -> str:
-    """@font-face rules for both weights with the glyphs of these characters in them, as WOFF2.
+    """@font-face rules for both weights with the glyphs of these characters in them, as WOFF.
 
     Equal sets of characters give equal text; what the font lacks is left out.
     """
     text = "".join(sorted(set(characters)))
     return "".join(_face(weight, _subset(weight, text)) for weight in FILES)
-
-
-def pages_css(pages: Sequence[Iterable[str]]) -> list[str]:
-    """@font-face rules for many pages that are much alike, one text a page.
-
-    What most of them show is cut once; the rest of each comes as a second face, cut from a font of all that any shows.
-    A browser looks for a character in the second, then in the first.
-    """
-    shown = [frozenset(page) for page in pages]
-    times = Counter(character for page in shown for character in page)
-    common = {character for character, pages_with in times.items() if 2 * pages_with > len(shown)}
-    first = page_css(common)
-    known = {chr(code) for code in _glyphs(400)}
-    rest = {character for character in times if character not in common and character in known}
-    if not rest:
-        return [first for _ in shown]
-    font = {weight: _cut(_packaged(weight), "".join(sorted(rest)), None) for weight in FILES}
-    return [first + _faces(font, page & rest) if page & rest else first for page in shown]
-
-
-def _faces(font: Mapping[int, bytes], characters: Iterable[str]) -> str:
-    text = "".join(sorted(characters))
-    return "".join(
-        _face(weight, base64.b64encode(_cut(TTFont(io.BytesIO(whole), recalcTimestamp=False), text, "woff2")).decode())
-        for weight, whole in font.items()
-    )
 
 
 def missing(characters: Iterable[str]) -> tuple[str, ...]:
@@ -127,28 +101,29 @@ def _ready() -> None:
 def _face(weight: int, encoded: str) -> str:
     return (
         f'@font-face{{font-family:"{FAMILY}";font-style:normal;font-weight:{weight};font-display:block;'
-        f'src:url(data:font/woff2;base64,{encoded}) format("woff2")}}'
+        f'src:url(data:font/woff;base64,{encoded}) format("woff")}}'
     )
 
 
 @cache
 def _subset(weight: int, text: str) -> str:
-    return base64.b64encode(_cut(_packaged(weight), text, "woff2")).decode()
-
-
-def _packaged(weight: int) -> TTFont:
-    return TTFont(FOLDER / FILES[weight], recalcTimestamp=False)
-
-
-def _cut(font: TTFont, text: str, flavour: str | None) -> bytes:
-    """The font with the glyphs of the text alone; without a flavour it is one that can be cut again."""
-    subsetter = Subsetter(Options(hinting=False, layout_features=["kern", "tnum", "locl", "ccmp"], flavor=flavour))
-    subsetter.populate(text=text)
-    subsetter.subset(font)
-    font.flavor = flavour
+    wanted = hb.SubsetInput()
+    wanted.flags = hb.SubsetFlags.NO_HINTING
+    wanted.sets(hb.SubsetInputSets.UNICODE).update(map(ord, text))
+    features = wanted.sets(hb.SubsetInputSets.LAYOUT_FEATURE_TAG)
+    features.clear()
+    features.update(int.from_bytes(tag.encode(), "big") for tag in _FEATURES)
+    cut = hb.subset(_face_of(weight), wanted).blob.data
+    font = TTFont(io.BytesIO(cut), recalcTimestamp=False)
+    font.flavor = "woff"
     out = io.BytesIO()
     font.save(out)
-    return out.getvalue()
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@cache
+def _face_of(weight: int) -> hb.Face:
+    return hb.Face(hb.Blob.from_file_path(FOLDER / FILES[weight]))
 
 
 @cache

@@ -67,6 +67,7 @@ def withhold(context: ReportContext, rule: EditionRule) -> ReportContext:
         ),
         flag_counts=tuple(counted for counted in context.flag_counts if counted.flag not in _ABOUT_CHANGE),
         rankings=_rows(context.rankings, leading),
+        revision=None if context.revision is None else replace(context.revision, moved=(), withheld=True),
     )
 
 

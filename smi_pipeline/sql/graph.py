@@ -19,7 +19,7 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.scope import traverse_scope
 
 from smi_pipeline.lake.tables import DECLARED
-from smi_pipeline.sql.project import DIALECT, YML, Layer, Model, Project, Table
+from smi_pipeline.sql.project import DIALECT, LOGGED, YML, Layer, Model, Project, Table
 from smi_pipeline.sql.yml import ProjectError, nearest
 
 # A mart never looks at raw data: what a field means is decided once, in staging.
@@ -100,7 +100,7 @@ class Graph:
         told = {
             table.relation: {column.name: tuple(map(_source, column.origins)) for column in table.columns}
             for table in self.project.tables.values()
-            if not table.relation.startswith("raw.")
+            if table.relation not in LOGGED
         }
         return {**told, **{model.relation: self._of_model(model) for model in self.project}}
 

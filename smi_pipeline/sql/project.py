@@ -37,7 +37,12 @@ TESTS: Final[Mapping[str, frozenset[str]]] = {
     "dbt_utils.unique_combination_of_columns": frozenset({"combination_of_columns"}),
 }
 # What the lake declares, and the one view among it.
-_RAW: Final = {**DECLARED, "raw.collection": DECLARED["raw.collection_log"]}
+# Tables that are only added to, and the views of the last state of what they log.
+LOGGED: Final = {
+    **DECLARED,
+    "raw.collection": DECLARED["raw.collection_log"],
+    "index.edition": DECLARED["index.edition_log"],
+}
 _OF_A_MODEL: Final = frozenset({"dbt_utils.expression_is_true", "dbt_utils.unique_combination_of_columns"})
 _REFERENCE: Final = re.compile(r"""(?:ref\(\s*|source\(\s*['"](\w+)['"]\s*,\s*)['"](\w+)['"]\s*\)""")
 
@@ -121,9 +126,9 @@ class Model:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that models read and do not make: raw, or computed by Python. Each column has its type.
+    """A table that models read and do not make: logged (raw, editions) or computed by Python; columns have types.
 
-    Every column of a computed one has its origins; what is raw has none.
+    Every column of a computed one has its origins; what is logged has none.
     """
 
     relation: str
@@ -226,22 +231,22 @@ def _sources(folder: Path) -> tuple[dict[str, Table], dict[str, str]]:
                 if relation in tables:
                     raise ProjectError(f"{path} describes {relation} a second time")
                 tables[relation] = _table(path, relation, entry)
-    raw = {relation for relation in tables if relation.startswith("raw.")}
-    if schemas and raw != _RAW.keys():
-        differ = listed(raw ^ _RAW.keys())
+    logged = {relation for relation in tables if relation.startswith("raw.") or relation in LOGGED}
+    if schemas and logged != LOGGED.keys():
+        differ = listed(logged ^ LOGGED.keys())
         raise ProjectError(f"{folder}: {differ} stands in the yml or in smi_pipeline/lake/tables.py and not in both")
     return tables, schemas
 
 
 def _table(path: Path, relation: str, entry: TableEntry) -> Table:
-    raw = _RAW.get(relation, {})
+    declared = LOGGED.get(relation, {})
     names = [column.name for column in entry.columns]
     complaints = entry.complaints()
-    if relation.startswith("raw."):
-        if differ := set(names) ^ raw.keys():
+    if relation.startswith("raw.") or relation in LOGGED:
+        if differ := set(names) ^ declared.keys():
             complaints.append(f"{listed(differ)}: in the yml or in smi_pipeline/lake/tables.py and not in both")
         complaints += [
-            f"{one.name}: a raw column has no data_type and no meta here"
+            f"{one.name}: a declared column has no data_type and no meta here"
             for one in entry.columns
             if one.data_type or one.meta
         ]
@@ -260,7 +265,8 @@ def _table(path: Path, relation: str, entry: TableEntry) -> Table:
         path,
         entry.line,
         tuple(
-            Column(one.name, one.line, one.origins, raw.get(one.name) or one.data_type or "") for one in entry.columns
+            Column(one.name, one.line, one.origins, declared.get(one.name) or one.data_type or "")
+            for one in entry.columns
         ),
     )
 

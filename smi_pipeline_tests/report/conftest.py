@@ -299,4 +299,3 @@ def light_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and cards with the glyphs of one word: their own take seconds to cut, and most claims are not about them."""
     faces = typeface.page_css("SMI")
     monkeypatch.setattr(typeface, "page_css", lambda _: faces)
-    monkeypatch.setattr(typeface, "pages_css", lambda pages: [faces for _ in pages])

@@ -21,6 +21,7 @@ from smi_pipeline.report.cards import cards
 from smi_pipeline.report.content import City, Entry
 from smi_pipeline.report.context import report
 from smi_pipeline.report.files import contents, write_report
+from smi_pipeline.report.inputs import Against
 from smi_pipeline.report.pages import page
 from smi_pipeline.report.withheld import drawn
 
@@ -114,7 +115,11 @@ def edition(given, rankings_frame, rank_row):
             "composite_year": pl.concat(year),
             "platform_year": pl.concat(year).with_columns(platform=pl.lit("x")),
         }
-        return report(given(edition=rule, **(tables | more)))
+        earlier = ranked.with_columns(rank=pl.col("previous_rank"), score=pl.col("score") - 1)
+        against = Against(
+            number=2, draft=False, reason="why", causes={"data": ["again"]}, rankings=earlier, withheld=False
+        )
+        return report(given(edition=rule, against=against, **(tables | more)))
 
     return build
 
