@@ -64,6 +64,7 @@ test-crash: setup ## kill -9 at a hundred points on both kinds of lake (a quarte
 lock: ## write the locked lists anew (needs uv)
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml -o requirements.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml --extra postgres -c requirements.txt -o requirements-postgres.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q --group conformance -c requirements.txt -c requirements-dev.txt -o requirements-conformance.txt
 
 clean: ## remove both environments and caches; lakes stay

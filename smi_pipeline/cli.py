@@ -194,6 +194,7 @@ def backfill(
         _show_expense(months, _platforms(platform), server, force=force)
         _backfill(months, to.value, _platforms(platform), server, force=force)
     out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
+    _print_lost(months)
 
 
 @app.command()
@@ -509,6 +510,14 @@ def _progress() -> Progress:
         console=err,
         transient=True,
     )
+
+
+def _print_lost(months: Sequence[Month]) -> None:
+    """What no asking brings back: said where months of the past are made."""
+    from smi_pipeline.defs.checks import lost_to_the_past  # noqa: PLC0415
+
+    for line in lost_to_the_past(_existing_lake(), months):
+        out.print(f"cannot be had any more, since nobody tells past counts: {line}", soft_wrap=True)
 
 
 def _print_top(month: Month) -> None:

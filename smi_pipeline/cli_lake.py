@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from smi_pipeline.cli_arguments import existing_lake
+from smi_pipeline.lake.care import KEPT_DAYS
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.tables import DECLARED
 from smi_pipeline.months import Month
@@ -30,7 +31,6 @@ lake_app = typer.Typer(
 )
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 SHOWN = 20
-KEPT_DAYS = 30
 _MIB = 2**20
 
 
@@ -89,16 +89,15 @@ def lake_expire(
     """Let go of old snapshots, never an edition's, of payloads older than SMI_PAYLOAD_MONTHS, of unneeded files."""
     from smi_pipeline.lake.care import expire  # noqa: PLC0415
     from smi_pipeline.lake.privacy import purge as purge_lake  # noqa: PLC0415
-    from smi_pipeline.lake.privacy import remove_payloads, still_held  # noqa: PLC0415
+    from smi_pipeline.lake.privacy import remove_old_payloads, still_held  # noqa: PLC0415
 
     lake, months, now = existing_lake(), settings().payload_months, datetime.now(UTC)
     if months is not None:
-        first = Month(now.date().replace(day=1)).plus(-months)
         if dry_run:
+            first = Month(now.date().replace(day=1)).plus(-months)
             _say(f"payloads of months before {first} would be removed (SMI_PAYLOAD_MONTHS={months})")
         else:
-            reason = f"older than {months} months"
-            removed = remove_payloads(lake, first.first, reason=reason, removed_at=now)
+            first, removed = remove_old_payloads(lake, months, now)
             _say(f"payloads of {removed.rows} rows before {first} were removed; every column stays")
     gone = expire(lake, days, dry_run=dry_run)
     would = "would be let go" if dry_run else "were let go"

@@ -20,8 +20,9 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.instance.ref import InstanceRef
 
 from smi_pipeline.definitions import defs
-from smi_pipeline.defs.failures import RESUME_AT
+from smi_pipeline.defs.failures import step_failures
 from smi_pipeline.defs.jobs import DERIVED_GROUPS
+from smi_pipeline.defs.runs import COMMAND_LINE, DAY, MONTH, STARTED_BY
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import Month
@@ -106,20 +107,20 @@ class Launcher:
         config: dict[str, object] = {"force": force} | ({} if cut is None else {"cut": cut})
         ops = {f"raw__{platform}": {"config": config} for platform in platforms}
         keys = [dg.AssetKey(["raw", platform]) for platform in platforms]
-        tags = {"smi/month": month.key, "dagster/max_retries": "0"}
+        tags = {MONTH: month.key}
         return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
 
     def reparse(self, month: Month, platforms: Sequence[Platform], on_step: OnStep | None = None) -> Ended:
         """Read the stored payloads of a month again; asks nobody."""
         ops = {f"raw__{platform}": {"config": {"reparse": True}} for platform in platforms}
         keys = [dg.AssetKey(["raw", platform]) for platform in platforms]
-        tags = {"smi/month": month.key, "dagster/max_retries": "0"}
+        tags = {MONTH: month.key}
         return self._run("collect", keys, {"ops": ops}, tags, month.key, on_step)
 
     def snapshot(self, day: date, platforms: Sequence[Platform], on_step: OnStep | None = None) -> Ended:
         """Take the figures of `platforms`' accounts on one day."""
         keys = [dg.AssetKey(["snapshots", platform]) for platform in platforms]
-        tags = {"smi/day": day.isoformat(), "dagster/max_retries": "0"}
+        tags = {DAY: day.isoformat()}
         return self._run("snapshots", keys, {}, tags, day.isoformat(), on_step)
 
     def derive(self, months: Sequence[Month], to: Goal, on_step: OnStep | None = None) -> Ended:
@@ -135,14 +136,13 @@ class Launcher:
         return sorted(key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups)
 
     def _derive(self, months: Sequence[Month], keys: Sequence[dg.AssetKey], on_step: OnStep | None) -> Ended:
-        tags = {"dagster/max_retries": "0"}
         if len(months) == 1:
-            return self._run("derive", keys, {}, tags | {"smi/month": months[0].key}, months[0].key, on_step)
+            return self._run("derive", keys, {}, {MONTH: months[0].key}, months[0].key, on_step)
         span = {
             "dagster/asset_partition_range_start": months[0].key,
             "dagster/asset_partition_range_end": months[-1].key,
         }
-        return self._run("derive", keys, {}, tags | span, None, on_step)
+        return self._run("derive", keys, {}, span, None, on_step)
 
     def _run(
         self,
@@ -163,7 +163,8 @@ class Launcher:
             raise_on_error=False,
             asset_selection=list(keys),
             run_id=run_id,
-            tags=tags,
+            # Whoever started it sees how it ends, and starts it again.
+            tags=tags | {STARTED_BY: COMMAND_LINE, "dagster/max_retries": "0"},
         )
         ended = _ended(result)
         ended.interrupted |= _signalled(self._signals)
@@ -200,19 +201,8 @@ def _listen(entry: dg.EventLogEntry, on_step: OnStep) -> None:
 
 def _ended(result: dg.ExecuteInProcessResult) -> Ended:
     ended = Ended(ok=result.success, steps=len(result.get_step_success_events()))
-    for event in result.all_events:
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        failure = data.user_failure_data
-        if failure is not None and failure.description:
-            ended.failures.append(failure.description)
-            resume = failure.metadata.get(RESUME_AT)
-            ended.resume_at = str(resume.value) if resume is not None else ended.resume_at
-        else:
-            error = data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            ended.interrupted |= error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
-            ended.failures.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    for failure in step_failures(result.all_events):
+        ended.failures.append(failure.text)
+        ended.resume_at = failure.resume_at or ended.resume_at
+        ended.interrupted |= failure.error == DagsterExecutionInterruptedError.__name__
     return ended

@@ -111,6 +111,16 @@ class Settings(BaseSettings):
         " (its final one follows by itself), or once it is final.",
     )
 
+    unattended: bool = Field(default=False, description="Schedules and sensors are on from the first start.")
+    sensor_seconds: int = Field(default=30, ge=1, description="Sensors look so often, at most; the daemon every 5 s.")
+    retry_minutes: float = Field(
+        default=15, gt=0, description="After a failed collection, before it is tried again; doubles up to six hours."
+    )
+    notify_webhook: SecretStr | None = Field(default=None, description="Where messages go; a chat's incoming webhook.")
+    ui_url: str | None = Field(default=None, description="Where people reach the Dagster UI, for links in messages.")
+    reports_url: str | None = Field(default=None, description="Where people reach <lake>/reports, likewise.")
+    keep_runs_days: int = Field(default=400, ge=31, description="How long Dagster's history of old runs is kept.")
+
     concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")
 
     @field_validator("first_month")

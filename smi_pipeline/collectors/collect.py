@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from smi_pipeline.collectors import facebook, instagram, tiktok, x, youtube
 from smi_pipeline.collectors.files import FileReader
 from smi_pipeline.collectors.http import Wire
+from smi_pipeline.collectors.quota import Ledger
 from smi_pipeline.collectors.reader import Reader
 from smi_pipeline.collectors.records import CollectionError, Collector
 from smi_pipeline.collectors.verdict import Refusal
@@ -48,8 +50,20 @@ async def collector(
         yield reader
 
 
-async def probe(platform: Platform, settings: Settings, *, wire: Wire | None = None) -> datetime:
-    """Make one cheap call that needs the credential; give the platform's own time of the answer.
+@dataclass(frozen=True)
+class Probed:
+    """A credential that is accepted: the platform's own time, what it would not show, and the budgets that count.
+
+    `refusal`: the platform's words where it lacks a permission; null where nothing was refused.
+    """
+
+    at: datetime
+    refusal: str | None
+    ledger: Ledger
+
+
+async def probe(platform: Platform, settings: Settings, *, wire: Wire | None = None) -> Probed:
+    """Make one cheap call that needs the credential.
 
     Any answer about the account asked for, even "there is none", shows that the credential is accepted.
 
@@ -57,13 +71,14 @@ async def probe(platform: Platform, settings: Settings, *, wire: Wire | None = N
         MissingCredential: nothing to check.
         CollectionError: refused, out of quota, or the platform cannot be reached.
     """
-    reader = _CREATE[platform](settings, wire or Wire())
+    reader, lacks = _CREATE[platform](settings, wire or Wire()), None
     async with reader.http:
         try:
             await reader.probe()
         except Refusal as refusal:
             if refusal.kind == "failed":
                 raise CollectionError(f"{platform}: {refusal.detail}", retryable=True) from None
+            lacks = refusal.detail if refusal.kind == "permission" else None
         if reader.http.last_date is None:
             raise CollectionError(f"{platform}: the answer has no readable Date header", retryable=True)
-        return reader.http.last_date
+        return Probed(reader.http.last_date, lacks, reader.http.ledger)

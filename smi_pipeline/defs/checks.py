@@ -7,9 +7,11 @@ stops what comes after it in the run.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 import duckdb
+import polars as pl
 
 from smi_pipeline.defs.partitions import months_of_run
 from smi_pipeline.defs.preview import shown_table
@@ -19,6 +21,12 @@ from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS
 
 SHOWN = 10
+PAST = "nothing_asked_for_too_late"
+# Beyond these somebody looks; nothing is left out for it.
+COVERAGE_LOSS = 0.1
+FOLLOWERS_JUMP = 3
+INTERACTIONS_JUMP = 50
+SMALL = 1000
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,58 @@ INVARIANTS = [
             serious=False,
         )
         for platform in PLATFORMS
+    ),
+    *(
+        Invariant(
+            ("raw", platform),
+            "coverage_holds",
+            f"No more than {COVERAGE_LOSS:.0%} of the accounts that answered a month ago are silent now.",
+            "select month, share, share_before from ("
+            "select month, share, lag(share) over (order by month) as share_before,"
+            " lag(month) over (order by month) as month_before from ("
+            "select month, avg((outcome in ('answered', 'truncated', 'renamed'))::int) as share"
+            f" from staging.stg_account_outcomes where platform = '{platform}' group by month))"
+            " where month_before = month - interval 1 month"
+            f" and share < share_before - {COVERAGE_LOSS}",
+            serious=False,
+        )
+        for platform in PLATFORMS
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        PAST,
+        "No indicator of a month is wanting because it was asked for too late: no platform tells what a past day's"
+        " followers were, so growth needs figures taken near both borders of the month, and followers one by its end.",
+        "select month, platform, unnest(list_filter(["
+        " if(count(follower_growth) = 0, 'follower_growth', null), if(count(followers) = 0, 'followers', null)],"
+        " name -> name is not null)) as cannot_be_had, count(*) as accounts"
+        " from metrics.account_month group by month, platform order by month, platform",
+        serious=False,
+    ),
+    Invariant(
+        ("metrics", "account_month"),
+        "no_account_jumps",
+        f"No account's followers changed by more than a factor of {FOLLOWERS_JUMP} within a month, and no account's"
+        f" interactions by more than a factor of {INTERACTIONS_JUMP}; small accounts ({SMALL} and fewer) may.",
+        "select now.month, now.platform, now.account_id, before.followers as followers_before, now.followers,"
+        " before.interactions as interactions_before, now.interactions"
+        " from metrics.account_month as now join metrics.account_month as before"
+        " on before.platform = now.platform and before.account_id = now.account_id"
+        " and before.month = now.month - interval 1 month"
+        f" where greatest(before.followers, now.followers) > {SMALL}"
+        f" and greatest(before.followers, now.followers) > {FOLLOWERS_JUMP} * least(before.followers, now.followers)"
+        f" or greatest(before.interactions, now.interactions) > {SMALL} and greatest(before.interactions,"
+        f" now.interactions) > {INTERACTIONS_JUMP} * least(before.interactions, now.interactions)"
+        " order by now.month, now.platform, now.account_id",
+        serious=False,
+    ),
+    Invariant(
+        ("index", "indicator_audit"),
+        "few_cities_at_the_top_goalpost",
+        "No indicator has more cities at 100 points than the method allows: its goalposts still tell cities apart.",
+        "select month, platform, indicator, cities, clipped_low, clipped_high from index.indicator_audit"
+        " where list_contains(flags, 'clipped') order by month, platform, indicator",
+        serious=False,
     ),
     Invariant(
         ("metrics", "account_month"),
@@ -112,20 +172,33 @@ INVARIANTS = [
 ]
 
 
-def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.AssetCheckResult:
-    """Look for offenders in the lake, in a range of months or in all. A table that is not there yet has none."""
+def lost_to_the_past(lake: Lake, months: Sequence[Month]) -> list[str]:
+    """Which indicators cannot be had any more for which of the derived months, and where."""
+    [invariant] = (one for one in INVARIANTS if one.name == PAST)
+    found: dict[tuple[date, str], list[str]] = {}
+    for row in _offenders(lake, invariant, months).iter_rows(named=True):
+        found.setdefault((row["month"], row["cannot_be_had"]), []).append(row["platform"])
+    return [f"{month:%Y-%m}: {name} of {', '.join(where)}" for (month, name), where in found.items()]
+
+
+def _offenders(lake: Lake, invariant: Invariant, months: Sequence[Month]) -> pl.DataFrame:
     sql, bound = invariant.offenders, {}
     if months:
         sql = f"select * from ({sql}) where month between $first and $last"
         bound = {"first": months[0].first, "last": months[-1].first}
-    severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
     with lake.read() as cursor:
-        try:
-            found = read_frame(cursor, sql, bound)
-        except duckdb.CatalogException as error:
-            return dg.AssetCheckResult(
-                passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
-            )
+        return read_frame(cursor, sql, bound)
+
+
+def check(lake: Lake, invariant: Invariant, months: Sequence[Month] = ()) -> dg.AssetCheckResult:
+    """Look for offenders in the lake, in a range of months or in all. A table that is not there yet has none."""
+    severity = dg.AssetCheckSeverity.ERROR if invariant.serious else dg.AssetCheckSeverity.WARN
+    try:
+        found = _offenders(lake, invariant, months)
+    except duckdb.CatalogException as error:
+        return dg.AssetCheckResult(
+            passed=True, severity=severity, metadata={"nothing to look at yet": str(error).splitlines()[0]}
+        )
     shown = {"first offenders": shown_table(found.head(SHOWN))} if found.height else {}
     return dg.AssetCheckResult(
         passed=not found.height, severity=severity, metadata={"offenders": found.height, **shown}

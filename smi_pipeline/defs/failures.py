@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -38,3 +39,34 @@ def told_clearly() -> Iterator[None]:
         raise dg.Failure(str(error), metadata={RESUME_AT: error.resume_at.isoformat()}, allow_retries=False) from error
     except EXPECTED as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@dataclass(frozen=True)
+class StepFailure:
+    """Why a step failed, in its own words. `resume_at`: an ISO instant, where a platform put us off.
+
+    `error`: the name of the innermost exception, null where the failure was one of those raised on purpose.
+    """
+
+    step: str
+    text: str
+    resume_at: str | None = None
+    error: str | None = None
+
+
+def step_failures(events: Iterable[dg.DagsterEvent]) -> list[StepFailure]:
+    """The failures among a run's events, in their order."""
+    return [_step_failure(event) for event in events if event.is_step_failure]
+
+
+def _step_failure(event: dg.DagsterEvent) -> StepFailure:
+    step, data = event.step_key or "", event.step_failure_data
+    told = data.user_failure_data
+    if told is not None and told.description:
+        resume = told.metadata.get(RESUME_AT)
+        return StepFailure(step, told.description, None if resume is None else str(resume.value))
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    text = error.message.strip() if error else "failed"
+    return StepFailure(step, f"{step}: {text}", error=error.cls_name if error else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ import polars as pl
 
 from smi_pipeline.index.method import ExpertRule, Method, method_text, parse_method
 from smi_pipeline.index.panel import monitored_cities
+from smi_pipeline.index.reach import Files, seen_by
 from smi_pipeline.index.versions import Versions, bundled_months
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.inputs import (
@@ -103,6 +104,18 @@ class Inputs:
                 written[language] = parsed
         return written
 
+    def visible(self, month: Month) -> Mapping[str, str]:
+        """Digests of what the month sees of each kind of file but the expert scores."""
+        rule = self.edition(month)
+        files = Files(
+            cities=self.cities,
+            accounts=self.accounts,
+            weight_inputs=self.weight_inputs if self.stored.find("platform_inputs") else None,
+            method=self.method_of(month),
+            rule=None if rule is None else rule.model_dump_json(),
+        )
+        return seen_by(month, files)
+
     def experts(self, month: Month) -> pl.DataFrame | None:
         """The expert scores of a month, one row a score, or null when there are none yet."""
         file = self.stored.find("expert_scores", month.first)
@@ -153,6 +166,18 @@ def inputs_under(lake: Lake, methods: Mapping[Month, str]) -> Inputs:
     return _inputs(stored_inputs(lake), Versions.recorded(methods))
 
 
+def offered_inputs(lake: Lake, settings: Settings) -> Inputs:
+    """The inputs as their folders have them now, expert scores as the lake has them; stores nothing.
+
+    Raises:
+        RegistryError, MethodError: a file is not usable.
+    """
+    versions, stored = method_versions(settings), stored_inputs(lake)
+    methods = [InputFile("method", name, method_text(name)) for name in versions.names]
+    offered = {file.key: file for file in [*_registry_files(lake, settings), *methods]}
+    return _inputs(replace(stored, files=stored.files | offered), versions)
+
+
 def method_versions(settings: Settings) -> Versions:
     """The versions of all months: the project's own, or the one method that is set for all of them.
 
@@ -193,7 +218,7 @@ def _check_expert_scores(
     cities, accounts = (given.get(kind) or stored.need(kind).text for kind in ("cities", "accounts"))
     frame, problems = cities_frame(parse_registry(cities, accounts).cities), []
     for file in changed:
-        where = str(_inbox_folder(lake) / file.name)
+        where = str(expert_scores_folder(lake) / file.name)
         month = Month.parse(file.name.removesuffix(".csv"))
         monitored, rule = set(monitored_cities(frame, month)["city_id"]), rule_of(month)
         try:
@@ -204,7 +229,8 @@ def _check_expert_scores(
         raise RegistryError(problems)
 
 
-def _inbox_folder(lake: Lake) -> Path:
+def expert_scores_folder(lake: Lake) -> Path:
+    """Where expert scores are dropped, one CSV file a month."""
     return lake.path / "inbox" / "expert_scores"
 
 
@@ -237,12 +263,29 @@ def _editorials(lake: Lake) -> list[InputFile]:
     return found
 
 
+def dropped_expert_scores(lake: Lake, settings: Settings, path: Path) -> InputFile:
+    """The expert scores of one dropped file, held to the method and the cities of their month; stores nothing.
+
+    Raises:
+        RegistryError: every mistake in it.
+    """
+    file, versions = _expert_scores(path), method_versions(settings)
+
+    def rule_of(month: Month) -> ExpertRule:
+        name = versions.of(month)
+        return parse_method(method_text(name), name=name).experts
+
+    _check_expert_scores(lake, [file], _registry_files(lake, settings), rule_of)
+    return file
+
+
 def _inbox(lake: Lake) -> list[InputFile]:
-    found = []
-    for path in sorted(_inbox_folder(lake).glob("*.csv")):
-        try:
-            month = Month.parse(path.stem)
-        except ValueError as error:
-            raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
-        found.append(InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first))
-    return found
+    return [_expert_scores(path) for path in sorted(expert_scores_folder(lake).glob("*.csv"))]
+
+
+def _expert_scores(path: Path) -> InputFile:
+    try:
+        month = Month.parse(path.stem)
+    except ValueError as error:
+        raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
+    return InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first)

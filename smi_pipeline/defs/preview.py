@@ -18,8 +18,10 @@ from smi_pipeline.report.untrusted import clean
 ROWS = 10
 WIDTH = 60
 Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int]
+INPUTS = "inputs"  # what a scored month has seen of its input files
 Descriptions = Mapping[str, str]
 NOTHING: Descriptions = {}
+NO_MORE: Mapping[str, dg.MetadataValue] = {}
 
 
 def month_metadata(lake: Lake, table: str, month: date, about: Descriptions = NOTHING) -> Metadata:
@@ -51,13 +53,14 @@ def tell_month(
     *,
     own: bool = True,
     about: Descriptions = NOTHING,
+    more: Mapping[str, dg.MetadataValue] = NO_MORE,
 ) -> None:
     """Tell the UI what a step did to one month of a table.
 
     A month of the run's own range gets its metadata, in full only the last one: what a table looks like need not be
     told for each of two hundred months. A neighbour made along with it gets a materialisation of its own.
     """
-    counted: Metadata = {"dagster/partition_row_count": done.rows, "changed": done.changed}
+    counted: Metadata = {"dagster/partition_row_count": done.rows, "changed": done.changed, **more}
     key = dg.AssetKey(table.split("."))
     if not own:
         if MONTHS.has_partition_key(month.key):

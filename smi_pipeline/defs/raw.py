@@ -14,7 +14,7 @@ import polars as pl
 
 from smi_pipeline.collectors.collect import collector
 from smi_pipeline.collectors.http import Wire
-from smi_pipeline.collectors.records import CollectionError, Collector
+from smi_pipeline.collectors.records import READ, CollectionError, Collector
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
@@ -119,6 +119,7 @@ def asking_metadata(summary: Summary) -> dict[str, Any]:
         "requests": summary.requests,
         "fewest requests": summary.least,
         "accounts asked": summary.asked,
+        "coverage": sum(summary.outcomes.get(one, 0) for one in READ) / summary.asked if summary.asked else 1.0,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
         "values rejected": summary.rejected,
     }

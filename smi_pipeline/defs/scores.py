@@ -9,7 +9,7 @@ from smi_pipeline.defs.derive import INDEX_TABLES, derive_index, with_followers
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.partitions import MONTHS, months_of
-from smi_pipeline.defs.preview import tell_month
+from smi_pipeline.defs.preview import INPUTS, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.defs.tables import dependencies, descriptions, graph, table_metadata
 from smi_pipeline.lake.connection import Lake
@@ -52,6 +52,7 @@ def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> It
         for month in with_followers(lake, months_of(context), "index.composite"):
             for name, done in derive_index(lake, month, inputs).items():
                 about = descriptions(f"index.{name}")
-                tell_month(context, lake, f"index.{name}", month, done, own=month in own, about=about)
+                seen = {INPUTS: dg.MetadataValue.json(inputs.visible(month))} if name == "composite" else {}
+                tell_month(context, lake, f"index.{name}", month, done, own=month in own, about=about, more=seen)
     for relation in (one for one in graph().sequence if one in _RELATIONS):
         yield dg.MaterializeResult(asset_key=relation.split("."))

@@ -29,6 +29,7 @@ from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.faults import damaged_catalog, is_lost
 from smi_pipeline.lake.reading import is_read_only, readable
 
+KEPT_DAYS = 30  # how old a snapshot is that nothing names when it is let go
 A_DAY = 24  # hours a file that nothing refers to is left alone: it may belong to a write that has not ended
 CARE = "care"  # one of these at a time, also where writers need no lock
 

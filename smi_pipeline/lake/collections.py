@@ -147,13 +147,7 @@ class Collection:
 
     def spent_by_others(self) -> list[Spent]:
         """What all other runs have spent on the platform, by quota day and endpoint."""
-        with self.lake.read() as cursor:
-            rows = cursor.execute(
-                "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
-                " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
-                [self.subject.platform, self.run],
-            ).fetchall()
-        return [Spent(*row) for row in rows]
+        return spent(self.lake, self.subject.platform, but=self.run)
 
     def _end(self) -> Status:
         done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
@@ -262,6 +256,54 @@ def open_collection(
     collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
     done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
     return collection, [account for account in wanted if account.account_id not in done]
+
+
+def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
+    """What all runs `but` one have spent on a platform, by quota day and endpoint."""
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
+            " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
+            [platform, but],
+        ).fetchall()
+    return [Spent(*row) for row in rows]
+
+
+def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
+    """Handle and the platform's words of each account that the newest collection was not allowed to read."""
+    with lake.read() as cursor:
+        return cursor.execute(
+            "select handle, coalesce(detail, '') from raw.collection_account where outcome = 'permission'"
+            " and collection_id = (select last(collection_id order by recorded_at, collection_id)"
+            " from raw.collection_log where platform = $1) order by handle",
+            [platform],
+        ).fetchall()
+
+
+def collected(lake: Lake, month: date, day: date | None = None) -> bool:
+    """Whether any platform of a month (or of a day's figures) has a finished collection."""
+    with lake.read() as cursor:
+        row = cursor.execute(
+            "select 1 from raw.collection where status = 'finished' and month = $1 and day is not distinct from $2"
+            " limit 1",
+            [month, day],
+        ).fetchone()
+    return row is not None
+
+
+def deferrals(lake: Lake) -> dict[str, datetime]:
+    """When a platform of a month (`2025-05`) or day (`2025-05-31`) may be asked again, where one put us off.
+
+    Of several platforms the earliest; an instant is the platform's own time.
+    """
+    with lake.read() as cursor:
+        rows = cursor.execute(
+            "select coalesce(day::varchar, strftime(month, '%Y-%m')) as period, min(resume_at) from ("
+            " from raw.collection qualify"
+            " row_number() over (partition by month, day, platform order by collection_id desc) = 1"
+            ") where status = 'deferred' and resume_at is not null group by period"
+        ).fetchall()
+    return dict(rows)
 
 
 def _latest(cursor: duckdb.DuckDBPyConnection, subject: Subject) -> State | None:

@@ -31,6 +31,18 @@ def file_lock(folder: Path, name: str) -> Iterator[None]:
         os.close(handle)
 
 
+def held_locks(folder: Path) -> list[str]:
+    """The names of the locks in a folder that a process holds now."""
+    held = []
+    for path in sorted(folder.glob("*.lock")):
+        with path.open("rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(path.stem)
+    return held
+
+
 @contextmanager
 def advisory_lock(conninfo: str, password: SecretStr | None, name: str) -> Iterator[None]:
     """Hold an advisory lock of the catalog's database; waits for it. The server frees it when the connection ends.

@@ -23,6 +23,7 @@ from smi_pipeline.lake.catalog import meta, snapshots
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.tables import DECLARED
+from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS, Platform
 
 # What stays of a payload because a figure rests on it: on Facebook, whether a share count was sent at all; of a refused
@@ -136,6 +137,12 @@ def remove_payloads(lake: Lake, before: date, *, reason: str, removed_at: dateti
                 rows, months = rows + count, months | {month}
         told.write("payloads", reason, removed_at)
     return Removed(rows, sorted(months))
+
+
+def remove_old_payloads(lake: Lake, months: int, now: datetime) -> tuple[Month, Removed]:
+    """Take the payloads out of months that ended more than so many months ago; give the first month that keeps them."""
+    first = Month(now.date().replace(day=1)).plus(-months)
+    return first, remove_payloads(lake, first.first, reason=f"older than {months} months", removed_at=now)
 
 
 def forget(lake: Lake, platform: Platform, account_id: str, *, reason: str, removed_at: datetime) -> Removed:

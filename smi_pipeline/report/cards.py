@@ -6,6 +6,7 @@ the title, across every row and below them: no way of cutting the picture leaves
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from smi_pipeline.report.wording import Catalogue, catalogue
 
 WIDTH: Final = 1080
 HEIGHT: Final = 1350
+_THUMBNAIL: Final = 0.25
 _MARGIN: Final = 64
 _FIRST_ROW: Final = 252
 _ROW: Final = 96
@@ -101,6 +103,12 @@ def cards(context: ReportContext, language: Language) -> dict[str, Card]:
     bare = {name: _template().render(blanks, face="") for name, blanks in told.items()}
     face = Markup(typeface.page_css(html.unescape("".join(bare.values()))))  # noqa: S704  our own rules
     return {name: Card(_template().render(blanks, face=face), bare[name]) for name, blanks in told.items()}
+
+
+def thumbnail(context: ReportContext) -> str:
+    """The composite's card as a small picture in a data URI, for pages that have no files beside them."""
+    card = _template().render(_blanks(context, COMPOSITE, "zh"), face="")
+    return f"data:image/png;base64,{base64.b64encode(typeface.png(card, scale=_THUMBNAIL)).decode()}"
 
 
 def _blanks(context: ReportContext, index_name: str, language: Language) -> dict[str, Any]:

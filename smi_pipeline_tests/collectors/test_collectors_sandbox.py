@@ -145,7 +145,7 @@ def test_the_time_of_an_observation_is_the_sandboxs_own(platform, settings, sand
 
 
 def test_the_probe_accepts_the_sandboxs_credential_and_refuses_another(platform, settings):
-    assert asyncio.run(probe(platform, settings)) > datetime(2025, 1, 1, tzinfo=UTC)
+    assert asyncio.run(probe(platform, settings)).at > datetime(2025, 1, 1, tzinfo=UTC)
     wrong = {
         name: "not-the-credential"
         for name in Settings.model_fields

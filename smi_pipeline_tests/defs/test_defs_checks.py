@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from smi_pipeline.definitions import defs
-from smi_pipeline.defs.checks import INVARIANTS, check
+from smi_pipeline.defs.checks import INVARIANTS, check, lost_to_the_past
 from smi_pipeline.defs.models import model_assets
 from smi_pipeline.defs.preview import shown_table
 from smi_pipeline.lake.derived import replace_month
+from smi_pipeline.months import Month
 from smi_pipeline.sql.graph import build_graph
 from smi_pipeline.sql.project import load_project
 from smi_pipeline.sql.run import build_views
@@ -174,3 +175,66 @@ def test_other_peoples_text_is_plain_in_the_ui():
     assert cells[1] == {"text": None, "n": "0"}
     assert cells[2] == {"text": "a" * 59 + "…", "n": None}
     assert [column.name for column in shown.schema.columns] == ["text", "n"]
+
+
+APRIL = date(2025, 4, 1)
+
+
+def account_months(lake, before, now, *, month_before=APRIL):
+    """Two months of one account: its followers and interactions."""
+    for month, (followers, interactions) in ((month_before, before), (MAY, now)):
+        row = {"month": [month], "platform": ["x"], "account_id": ["77"]}
+        counts = {"followers": [followers], "interactions": [interactions]}
+        schema = {"followers": pl.Int64, "interactions": pl.Int64}
+        replace_month(lake, "metrics.account_month", month, pl.DataFrame(row | counts, schema_overrides=schema))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "holds"),
+    [
+        ((10_000, 500), (30_000, 500), True),
+        ((10_000, 500), (30_001, 500), False),
+        ((30_001, 500), (10_000, 500), False),
+        ((10_000, 500), (10_000, 25_001), False),
+        ((10_000, 500), (10_000, 25_000), True),
+        ((10, 1), (900, 900), True),  # an account that begins
+        ((10_000, 500), (None, None), True),  # not reported is not a jump
+        ((10_000, 0), (10_000, 900), True),
+        ((0, 0), (5_000, 0), False),
+    ],
+)
+def test_an_account_whose_figures_jump_is_shown_to_somebody(lake, before, now, holds):
+    account_months(lake, before, now)
+    result = check(lake, invariant("no_account_jumps"))
+    assert (result.passed, result.severity) == (holds, dg.AssetCheckSeverity.WARN)
+
+
+def test_a_month_without_the_one_before_jumps_nowhere(lake):
+    account_months(lake, (10_000, 500), (90_000, 500), month_before=date(2025, 3, 1))
+    assert check(lake, invariant("no_account_jumps")).passed
+
+
+def test_goalposts_that_too_many_cities_reach_are_named(lake):
+    columns = {"platform": ["x", "x"], "indicator": ["posts", "followers"], "cities": [9, 9]}
+    shares = {"clipped_low": [0.0, 0.0], "clipped_high": [0.0, 0.4]}
+    store(lake, "index.indicator_audit", **columns, **shares, flags=[[], ["clipped"]])
+    result = check(lake, invariant("few_cities_at_the_top_goalpost"))
+    assert not result.passed
+    assert [record.data["indicator"] for record in result.metadata["first offenders"].records] == ["followers"]
+
+
+def test_what_a_month_of_the_past_has_lost_is_named_with_its_platforms(lake):
+    """A month asked about a year later has posts, and no growth: nobody tells what followers were then."""
+    rows = {
+        "platform": ["x", "x", "youtube", "tiktok"],
+        "account_id": ["1", "2", "3", "4"],
+        "followers": pl.Series([10, 20, None, 5], dtype=pl.Int64),
+        "follower_growth": pl.Series([None, None, None, 1], dtype=pl.Int64),
+    }
+    replace_month(lake, "metrics.account_month", MAY, pl.DataFrame({"month": [MAY] * 4, **rows}))
+    assert lost_to_the_past(lake, [Month(MAY)]) == [
+        "2025-05: follower_growth of x, youtube",
+        "2025-05: followers of youtube",
+    ]
+    assert lost_to_the_past(lake, [Month(APRIL)]) == []
+    assert not check(lake, invariant("nothing_asked_for_too_late")).passed

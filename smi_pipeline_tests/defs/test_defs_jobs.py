@@ -1,8 +1,11 @@
+import subprocess
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from smi import PROJECT, environment
 
 from smi_pipeline.collectors.records import CollectionError, Deferred
 from smi_pipeline.definitions import defs
@@ -20,8 +23,8 @@ def repository():
     return defs().get_repository_def()
 
 
-def tick(repository, *when):
-    schedule = repository.get_schedule_def("monthly")
+def tick(repository, *when, name="monthly"):
+    schedule = repository.get_schedule_def(name)
     context = dg.build_schedule_context(
         scheduled_execution_time=datetime(*when, tzinfo=SHANGHAI), repository_def=repository
     )
@@ -36,6 +39,44 @@ def test_the_schedule_asks_for_the_month_that_has_just_ended_with_its_cut(reposi
     assert request.tags["smi/month"] == "2025-05"
     assert {op["config"]["cut"] for op in request.run_config["ops"].values()} == {cut}
     assert set(request.run_config["ops"]) == {f"raw__{p}" for p in ("facebook", "x", "instagram", "youtube", "tiktok")}
+
+
+@pytest.mark.parametrize(
+    ("when", "month", "cut"),
+    [
+        ((2026, 1, 3), "2025-12", "provisional"),
+        ((2026, 1, 10), "2025-12", "final"),
+        ((2024, 7, 3), "2024-06", "provisional"),
+        ((2028, 3, 10), "2028-02", "final"),
+    ],
+)
+def test_the_month_is_the_one_before_across_years_and_leap_days(repository, when, month, cut):
+    [request] = tick(repository, *when, 6).run_requests
+    assert (request.partition_key, request.run_key) == (month, f"{month}-{cut}")
+
+
+@pytest.mark.parametrize(("when", "day"), [((2025, 5, 31), "2025-05-31"), ((2025, 6, 1), "2025-06-01")])
+def test_the_figures_of_a_day_are_asked_for_on_it(repository, when, day):
+    [request] = tick(repository, *when, 6, name="daily").run_requests
+    assert (request.partition_key, request.run_key, request.tags["smi/day"]) == (day, day, day)
+
+
+def test_everything_is_off_until_somebody_switches_it_on(repository):
+    assert {schedule.default_status.value for schedule in repository.schedule_defs} == {"STOPPED"}
+    assert {sensor.default_status.value for sensor in repository.sensor_defs} == {"STOPPED"}
+
+
+def test_one_setting_switches_everything_on():
+    program = (
+        "from smi_pipeline.definitions import defs\n"
+        "made = defs().get_repository_def()\n"
+        "print({one.default_status.value for one in [*made.schedule_defs, *made.sensor_defs]})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=environment(SMI_UNATTENDED="yes"), cwd=PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "{'RUNNING'}"
 
 
 def test_the_schedule_says_why_it_asks_for_nothing_before_the_first_month(repository):

@@ -1,0 +1,57 @@
+"""What is shipped for deployment must keep up with what the project is."""
+
+import configparser
+import re
+
+import pytest
+import yaml
+from smi import PROJECT
+
+DEPLOY = PROJECT / "deploy"
+UNITS = sorted(DEPLOY.glob("systemd/*.service"))
+
+
+def read(name):
+    return yaml.safe_load((PROJECT / name).read_text())
+
+
+def test_postgresql_changes_where_history_is_kept_and_nothing_else():
+    own, postgres = read("dagster.yaml"), read("deploy/dagster.postgres.yaml")
+    assert postgres.pop("storage")["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_POSTGRES_PASSWORD"}
+    assert postgres == own
+
+
+def test_all_three_processes_are_there_and_find_each_other():
+    [server] = [entry["grpc_server"] for entry in read("deploy/workspace.yaml")["load_from"]]
+    units = {unit.stem: unit.read_text() for unit in UNITS}
+    services = read("deploy/compose.yaml")["services"]
+    for command in (units["smi-code"], services["code"]["command"]):
+        assert f"-h {server['host']} -p {server['port']} --location-name {server['location_name']}" in command
+    for name, program in (("daemon", "dagster._daemon run"), ("webserver", "dagster_webserver")):
+        assert f"-m {program}" in units[f"smi-{name}"]
+        assert f"-m {program}" in services[name]["command"]
+        assert "-w deploy/workspace.yaml" in units[f"smi-{name}"]
+
+
+def test_nobody_but_this_machine_reaches_the_ui():
+    assert "-h 127.0.0.1 -p 3000" in (DEPLOY / "systemd" / "smi-webserver.service").read_text()
+    ports = [port for service in read("deploy/compose.yaml")["services"].values() for port in service.get("ports", [])]
+    assert ports == ["127.0.0.1:3000:3000"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_reads_its_secrets_from_a_file_and_may_write_only_its_folder(unit):
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str
+    parser.read_string(unit.read_text())
+    service = parser["Service"]
+    assert (service["EnvironmentFile"], service["ReadWritePaths"]) == ("/srv/smi/smi.env", "/srv/smi")
+    assert service["ProtectSystem"] == "strict"
+
+
+def test_every_file_of_the_folder_is_explained():
+    readme = (DEPLOY / "README.md").read_text()
+    for path in DEPLOY.iterdir():
+        if path.name != "README.md":
+            assert f"({path.name})" in readme, path.name
+    assert not re.search(r"0\.0\.0\.0", readme)
