@@ -5,8 +5,9 @@
 -- units   counts as of observed_at; null where Facebook did not report one
 -- caveat  likes are all reactions, not only the Like. Facebook leaves `shares` out where nobody shared, so its absence
 --         from the payload is a 0, the only place where silence is one; a share count that was sent and refused as bad
---         stays null. Views of other people's Pages are not offered. A shared story that shows a photo, an album or a
---         video, or nothing, is somebody else's post: a repost
+--         stays null, and so do all of an account where Facebook refused to be asked for shares. Views of other people's
+--         Pages are not offered. A shared story that shows a photo, an album or a video, or nothing, is somebody else's
+--         post: a repost
 
 with once as (
     select
@@ -61,6 +62,17 @@ with once as (
     ) = 1
 ),
 
+outcomes as (
+    select
+        asked.month,
+        asked.collection_id,
+        asked.account_id,
+        bool_or(list_contains(asked.left_out, 'shares')) as without_shares
+    from raw.collection_account as asked
+    where asked.platform = 'facebook'
+    group by asked.month, asked.collection_id, asked.account_id
+),
+
 worded as (
     select
         posts.month,
@@ -76,7 +88,8 @@ worded as (
         posts.comments_total_count,
         case
             when posts.shares_count is not null then posts.shares_count
-            when not json_exists(posts.payload, '$.shares') then 0
+            when json_exists(posts.payload, '$.shares') or outcomes.without_shares then null
+            else 0
         end as shares_count,
         case
             when posts.media_type in ('link', 'share') then 'link'
@@ -92,6 +105,10 @@ worded as (
             when posts.status_type = 'mobile_status_update' then 'text'
         end as kind
     from once as posts
+    left join outcomes
+        on outcomes.month = posts.month
+        and outcomes.collection_id = posts.collection_id
+        and outcomes.account_id = posts.account_id
 )
 
 select

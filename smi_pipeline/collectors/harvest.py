@@ -32,6 +32,7 @@ class Harvest:
     _account_rejects: list[Rejected] = field(default_factory=list)
     _posts: dict[str, Row | None] = field(default_factory=dict)
     _post_rejects: dict[str, list[Rejected]] = field(default_factory=dict)
+    _left_out: dict[str, None] = field(default_factory=dict)
     _replaced: int = 0
 
     def observe(self, record: Record, payload: Any, at: datetime) -> None:
@@ -82,6 +83,7 @@ class Harvest:
 
     def left_out(self, fields: Sequence[str]) -> None:
         """Fields were not asked for, because the platform has refused them."""
+        self._left_out |= dict.fromkeys(fields)
         if fields:
             self.notes.append(f"left out, refused by the platform: {', '.join(fields)}")
 
@@ -99,6 +101,7 @@ class Harvest:
             accounts=self._accounts,
             posts=[row for row in self._posts.values() if row is not None],
             rejected=[*self._account_rejects, *(one for some in self._post_rejects.values() for one in some)],
+            left_out=tuple(self._left_out),
         )
 
     def refused(self, refusal: Refusal, at: datetime) -> AccountResult:

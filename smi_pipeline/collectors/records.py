@@ -75,7 +75,8 @@ class AccountResult:
     """Everything one account gave, whole: half an account is never handed over.
 
     `detail` has the platform's own words. `observed_at` is the `Date` of the last answer about the account.
-    Posts are unique by id and lie in the window asked for.
+    Posts are unique by id and lie in the window asked for. `left_out`: fields that were not asked for, because the
+    platform had refused them: their absence from a record means nothing.
     """
 
     account: Account
@@ -85,6 +86,7 @@ class AccountResult:
     accounts: list[Row] = field(default_factory=list)
     posts: list[Row] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
 
 class Spent(NamedTuple):

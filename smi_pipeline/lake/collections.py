@@ -337,6 +337,7 @@ def _outcome(result: AccountResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "detail": result.detail,
         "observed_at": result.observed_at,
+        "left_out": list(result.left_out),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -41,7 +42,8 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
             subject = Subject(platform, month.first, found.cut, found.synthetic, source=found.source or "api")
             outcomes = cursor.execute(
                 "select account_id, last(handle order by observed_at), last(outcome order by observed_at),"
-                " last(detail order by observed_at), max(observed_at) from raw.collection_account"
+                " last(detail order by observed_at), max(observed_at), last(left_out order by observed_at)"
+                " from raw.collection_account"
                 " where collection_id = $1 and month = $2 group by account_id order by account_id",
                 [found.collection_id, month.first],
             ).fetchall()
@@ -51,25 +53,24 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
                 posts[account_id] += rejected
         window = Window(month.start(zone), month.end(zone))
         results = []
-        for account_id, handle, outcome, detail, observed_at in outcomes:
+        for account_id, handle, outcome, detail, observed_at, left_out in outcomes:
             account = Account.model_construct(
                 city_id="", platform=platform, handle=handle, account_id=account_id, role="", in_index=True
             )
             try:
-                results.append(
-                    read_again(
-                        subject.tables,
-                        account,
-                        window,
-                        outcome,
-                        detail,
-                        observed_at,
-                        accounts=accounts[account_id],
-                        posts=posts[account_id],
-                    )
+                again = read_again(
+                    subject.tables,
+                    account,
+                    window,
+                    outcome,
+                    detail,
+                    observed_at,
+                    accounts=accounts[account_id],
+                    posts=posts[account_id],
                 )
             except Refusal as refusal:
                 raise LakeError(f"{platform} {month} {handle}: {refusal.detail}; nothing was written") from None
+            results.append(replace(again, left_out=tuple(left_out or ())))
         collection = Collection(lake, subject, len(results), None, reparsed_from=found.collection_id)
         collection.append(results, Asking(), last=True)
         summary = Summary(platform, found.cut, asked=len(results), status="finished")

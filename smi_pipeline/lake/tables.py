@@ -168,6 +168,7 @@ DECLARED: dict[str, dict[str, str]] = {
         "outcome": "varchar",
         "detail": "varchar",
         "observed_at": "timestamptz",
+        "left_out": "varchar[]",
     },
     "raw.collection_log": {
         "collection_id": "varchar",

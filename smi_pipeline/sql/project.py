@@ -232,9 +232,11 @@ def _sources(folder: Path) -> tuple[dict[str, Table], dict[str, str]]:
                     raise ProjectError(f"{path} describes {relation} a second time")
                 tables[relation] = _table(path, relation, entry)
     logged = {relation for relation in tables if relation.startswith("raw.") or relation in LOGGED}
-    if schemas and logged != LOGGED.keys():
-        differ = listed(logged ^ LOGGED.keys())
-        raise ProjectError(f"{folder}: {differ} stands in the yml or in smi_pipeline/lake/tables.py and not in both")
+    expected = {relation for relation in LOGGED if relation.partition(".")[0] in schemas}
+    if differ := logged ^ expected:
+        raise ProjectError(
+            f"{folder}: {listed(differ)} stands in the yml or in smi_pipeline/lake/tables.py and not in both"
+        )
     return tables, schemas
 
 

@@ -233,11 +233,13 @@ def test_a_retired_field_is_left_out_and_everything_else_collected(platform, fie
     with lake.read() as cursor:
         [[told, lost]] = cursor.execute(f"select count({other}), count({field}) from {table}").fetchall()
         details = [row[0] for row in cursor.execute("select detail from raw.collection_account").fetchall()]
+        left_out = cursor.execute("select distinct unnest(left_out) from raw.collection_account").fetchall()
     assert summary.status == "finished"
     assert len(ids(lake, platform)) == sum(POSTS)
     assert told > 0
     assert lost == 0
     assert any(detail and f"left out, refused by the platform: {field}" in detail for detail in details)
+    assert [name for (name,) in left_out if name.startswith(field)] != []
 
 
 def test_youtube_without_its_statistics_still_lists_every_video(collect, sandbox):

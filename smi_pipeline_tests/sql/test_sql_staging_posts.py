@@ -40,6 +40,14 @@ def test_facebook_counts_all_reactions_and_an_absent_share_is_none(shell):
     ]
 
 
+def test_facebook_shares_that_could_not_be_asked_for_are_unknown_and_not_none(shell):
+    shell.collection("facebook")
+    shell.outcomes("facebook", {"account_id": "a", "left_out": ["shares"]}, {"account_id": "b", "left_out": []})
+    silent = {"payload": '{"id": "1"}'}
+    shell.posts("facebook", {"id": "1", "account_id": "a", **silent}, {"id": "2", "account_id": "b", **silent})
+    assert shell.rows("select post_id, shares from staging.stg_posts order by 1") == [("1", None), ("2", 0)]
+
+
 def test_x_shares_are_retweets_and_quotes(shell):
     shell.collection("x")
     shell.posts(
