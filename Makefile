@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENTS_PIP := $(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev check conformance test test-real test-crash lock clean
+.PHONY: help setup demo dev check conformance test test-long test-real test-crash coverage lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,7 +52,13 @@ check: setup ## ruff, types, import contracts (seconds)
 conformance: $(VENV)/.installed $(CLIENTS)/.installed ## real API clients read a month from the sandbox, in an environment of their own
 	$(CLIENTS)/bin/python -m pytest -c smi_pipeline_tests/conformance/pytest.ini smi_pipeline_tests/conformance --python $(abspath $(BIN))/python
 
-test: check ## check, then every test with coverage
+test: check ## check, then the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: setup ## what takes minutes: a year unattended, editions' accidents
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
+
+coverage: setup ## the tests with coverage, 85 % at least
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 test-real: setup ## every month of the recorded posts in ../shared/realdata (the better part of an hour)

@@ -37,6 +37,11 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def table(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def told(lake, month=MAY):
     return json.loads((lake.path / "reports" / month.key / "report.json").read_text(encoding="utf-8"))
 
@@ -143,13 +148,9 @@ def test_a_restatement_tells_who_moved_and_from_where(restated):
     lake, _ = restated
     kept = lake.path / "reports" / "editions" / "2025-05"
     before, after = (
-        {
-            (row["index_name"], row["city_id"]): row
-            for row in csv.DictReader((kept / number / "rankings.csv").open(encoding="utf-8"))
-        }
-        for number in "12"
+        {(row["index_name"], row["city_id"]): row for row in table(kept / number / "rankings.csv")} for number in "12"
     )
-    moved = list(csv.DictReader((kept / "2" / "changes.csv").open(encoding="utf-8")))
+    moved = table(kept / "2" / "changes.csv")
     assert {row["index_name"] for row in moved} == {"composite", "x"}
     by_hand = {
         key
@@ -226,6 +227,7 @@ def test_a_published_month_that_derives_the_same_changes_nothing(drafted):
     assert (files(drafted.path / "reports"), drafted.snapshot()) == (before, snapshot)
 
 
+@pytest.mark.long
 def test_a_later_run_of_a_published_month_writes_its_draft_elsewhere_and_says_so(drafted):
     publish(drafted, MAY)
     before = files(drafted.path / "reports")
@@ -243,6 +245,7 @@ def hand_in(lake):
     (lake.path / "inbox" / "expert_scores" / "2025-05.csv").write_text(ratings(), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_final_edition_follows_a_provisional_one_without_a_reason(drafted):
     """Every month is provisional first: that its final edition comes is no restatement."""
     publish(drafted, MAY)
@@ -281,6 +284,7 @@ def spoil(lake):
         )
 
 
+@pytest.mark.long
 def test_a_draft_that_its_inputs_do_not_give_is_not_published(drafted):
     spoil(drafted)
     write_draft(drafted, MAY, inputs(drafted))
@@ -290,6 +294,7 @@ def test_a_draft_that_its_inputs_do_not_give_is_not_published(drafted):
     assert (files(drafted.path / "reports"), drafted.snapshot()) == before
 
 
+@pytest.mark.long
 def test_a_draft_that_turns_out_to_be_the_edition_is_dropped(drafted):
     publish(drafted, MAY)
     spoil(drafted)
@@ -305,6 +310,7 @@ def test_a_draft_that_turns_out_to_be_the_edition_is_dropped(drafted):
     assert not (drafted.path / "drafts" / "2025-05").exists()
 
 
+@pytest.mark.long
 def test_a_publication_killed_before_its_last_step_is_completed_by_the_next_run(drafted):
     """The record is there, the month's folder is still the draft."""
     folder = drafted.path / "reports" / "2025-05"

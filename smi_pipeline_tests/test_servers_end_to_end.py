@@ -29,6 +29,7 @@ def there(servers, tmp_path_factory):
 def tables(lake):
     with lake.read() as cursor:
         names = cursor.execute(f"{DERIVED} and schema_name in ('metrics', 'index', 'marts') order by all").fetchall()
+        names = [(name,) for (name,) in names if name != "index.edition_log"]  # checksums of what tells when
         frames = {name: read_frame(cursor, f"select * from {name} order by all") for (name,) in names}
     return {
         name: frame.drop([column for column in INCIDENTAL if column in frame.columns])

@@ -21,6 +21,7 @@ from smi_pipeline.registry.load import read_registry
 from smi_pipeline.sandbox.process import SandboxProcess
 from smi_pipeline.sandbox.process import environment as sandbox_environment
 
+pytestmark = pytest.mark.long
 CITIES = [city.city_id for city in read_registry(SAMPLE / "registry").cities]
 PATIENCE = 300
 QUEUE = """
@@ -78,6 +79,7 @@ class Unattended:
             SMI_LAKE=str(self.lake),
             SMI_REGISTRY=str(SAMPLE / "registry"),
             SMI_UNATTENDED="yes",
+            SMI_PUBLISH="provisional",
             SMI_RETRY_MINUTES="0.1",
             SMI_SENSOR_SECONDS="1",
             SMI_NOTIFY_WEBHOOK=webhook,
@@ -174,6 +176,7 @@ class Unattended:
 def smi(tmp_path_factory):
     with chat() as (webhook, texts), SandboxProcess(SAMPLE) as sandbox:
         one = Unattended(tmp_path_factory.mktemp("unattended"), sandbox, webhook, texts)
+        one.at("2025-05-10T05:59:00+08:00")
         one.instance().dispose()  # its tables are made by one process; two at once would both try
         one.start("code")
         one.start("daemon")
@@ -206,7 +209,12 @@ def test_two_months_come_out_with_no_hand_but_a_file_drop(smi):
     smi.at("2025-06-10T06:00:00+08:00")
     until(lambda: smi.report("2025-05")["status"] == "final", PATIENCE)
     until(lambda: len(smi.news("2025-05")) == 2, PATIENCE)
-    assert smi.news("2025-05") == ["[new] 2025-05 is there, provisional", "[new] 2025-05 is there, final"]
+    assert smi.news("2025-05") == [
+        "[new] 2025-05 is there, provisional (edition 1, published)",
+        "[new] 2025-05 is there, final (edition 2, published)",
+    ]
+    states = "select number, state, status from index.edition where month = '2025-05-01' order by number"
+    assert rows(smi.lake, states) == [(1, "published", "provisional"), (2, "published", "final")]
     assert len(smi.told("2025-05")) == 2
     cuts = "select cut, count(*), bool_and(status = 'finished') from raw.collection where month = '2025-05-01'"
     assert rows(smi.lake, f"{cuts} group by cut order by cut") == [("final", 5, True), ("provisional", 5, True)]

@@ -456,12 +456,12 @@ def test_the_probe_makes_one_cheap_call(fake, lab):
 
     if fake.platform == "facebook":
         fake.posts["me"] = []
-    assert asked() == lab.NOW
-    assert len(fake.requests) == 1
+    assert (asked().at, asked().refusal) == (lab.NOW, None)
+    assert len(fake.requests) == 2
     fake.always = lambda: lab.answer(REFUSED[fake.platform], 401)
     with pytest.raises(CollectionError, match="SMI_"):
         asked()
-    assert len(fake.requests) == 2
+    assert len(fake.requests) == 3
     fake.always = lambda: lab.answer("", 503)
     with pytest.raises(CollectionError, match="503") as caught:
         asked()

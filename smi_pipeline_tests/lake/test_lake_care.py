@@ -15,6 +15,7 @@ from smi_pipeline.lake import care
 from smi_pipeline.lake.catalog import data_files, orphans
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.derived import drop_derived, replace_month
+from smi_pipeline.lake.editions import Basis, Edition, record
 from smi_pipeline.lake.inputs import InputFile, store_inputs
 from smi_pipeline.lake.storage import Storage
 
@@ -39,6 +40,23 @@ def append(lake, first, rows=100):
             f" range::varchar as id, range as like_count, '{{}}'::json as payload from range({first}, {first + rows})"
         )
     return transaction.snapshot
+
+
+def edition(snapshot):
+    """A draft that rests on a snapshot."""
+    basis = Basis(
+        status="final",
+        ranks="shown",
+        method_version="m1",
+        method_files={},
+        zone="Asia/Shanghai",
+        code_version="0",
+        snapshot=snapshot,
+        collection_ids=[],
+        inputs={},
+    )
+    made = {"tables_snapshot": snapshot, "tables": {}, "files": {}, "recorded_at": NOW}
+    return Edition(month=MAY, number=1, state="draft", basis=basis, **made)
 
 
 def said(lake, sql):
@@ -73,13 +91,12 @@ def test_expiry_never_lets_go_of_what_an_edition_names_or_could_name(lake):
     named = replace(lake, MAY, [2] * 20)
     lost = replace(lake, MAY, [3] * 20)
     newest = replace(lake, MAY, [4] * 20)
-    with lake.write("an edition") as transaction:
-        transaction.cursor.execute(f"create table if not exists index.edition as select {named} as snapshot")
+    record(lake, edition(named))
     dry = care.expire(lake, 0, dry_run=True)
     assert said(lake, f"select distinct n from metrics.sums at (version => {lost})") == [(3,)]
     done = care.expire(lake, 0)
     assert done.gone == dry.gone
-    assert {first, lost, newest} <= set(done.gone)
+    assert {first, lost, newest} <= set(done.gone)  # the newest of all is the edition's own commit
     assert {input_snapshot, named} <= set(done.kept)
     assert said(lake, f"select distinct n from metrics.sums at (version => {named})") == [(2,)]
     assert said(lake, "select distinct n from metrics.sums") == [(4,)]

@@ -22,7 +22,7 @@ from servers import LISTED_FOR, PASSWORD, Servers, storage
 from smi import PROJECT, environment
 from writer import MAY
 
-from smi_pipeline.lake.connection import Lake, _database
+from smi_pipeline.lake.connection import Lake, database
 from smi_pipeline.lake.derived import replace_month
 
 OPERATIONS = ("append", "replace", "compact")
@@ -57,8 +57,8 @@ class Place:
 
     def close(self):
         """Let go of this process's database: hundreds of them would be kept."""
-        _database(os.getpid(), self.lake).close()
-        _database.cache_clear()
+        database(os.getpid(), self.lake).close()
+        database.cache_clear()
 
 
 class Folders:

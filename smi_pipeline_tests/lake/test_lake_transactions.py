@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from smi import environment
 
-from smi_pipeline.lake.connection import Lake, LakeError, _database, attempts, extension_path, quoted
+from smi_pipeline.lake.connection import Lake, LakeError, attempts, database, extension_path, quoted
 from smi_pipeline.lake.derived import has_month, replace_month
 from smi_pipeline.lake.export import export_table
 from smi_pipeline.lake.frames import Frame, frame_of, read_frame
@@ -97,7 +97,7 @@ def test_a_failed_write_leaves_no_trace_and_tells_its_own_error(lake):
 
 def test_a_write_that_changes_no_table_makes_no_snapshot(lake):
     before = lake.snapshot()
-    _database.cache_clear()  # a process that has committed nothing yet
+    database.cache_clear()  # a process that has committed nothing yet
     with lake.write("small files into larger ones") as transaction:
         transaction.cursor.execute(COMPACT)
     assert transaction.snapshot is None
@@ -147,7 +147,7 @@ def test_four_processes_writing_at_once_lose_nothing(lake, elsewhere):
 
 def another_host(lake):
     """A cursor of a database of its own on the same lake."""
-    cursor = _database(-1, lake).cursor()
+    cursor = database(-1, lake).cursor()
     cursor.execute("use lake")
     return cursor
 
