@@ -105,7 +105,8 @@ def _postgres(folder):
             Path(short).chmod(0o755)
             command = [programs / "postgres", "-D", data, "-h", "", "-k", short, "-F", "-c", "max_connections=500"]
             with _running(command, **made) as process:
-                _wait_for(process, log, (Path(short) / ".s.PGSQL.5432").exists)
+                asked = [programs / "pg_isready", "-q", "-h", short]
+                _wait_for(process, log, lambda: subprocess.run(asked, check=False).returncode == 0)
                 yield short
 
 

@@ -72,6 +72,37 @@ def test_a_wrong_password_is_named_and_not_shown(there):
     assert "CANARY" not in done.stderr
 
 
+EXPORT, CHECK = ("export", "raw.x_posts"), ("lake", "check")
+COLLECT = ("collect", "2025-05", "--platform", "x", "--sandbox", SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong", "said"),
+    [
+        (EXPORT, {"SMI_S3_KEY_ID": "SMI_CANARY_k"}, "refuses the keys (InvalidAccessKeyId: "),
+        (COLLECT, {"SMI_S3_SECRET": "SMI_CANARY_s"}, "refuses the keys (SignatureDoesNotMatch: "),
+        (CHECK, {"SMI_S3_SECRET": "SMI_CANARY_s"}, "refuses the keys (SignatureDoesNotMatch: "),
+        (EXPORT, {"SMI_DATA_PATH": "s3://elsewhere/endtoend"}, "has no such bucket"),
+        (COLLECT, {"SMI_DATA_PATH": "s3://elsewhere/endtoend"}, "has no such bucket"),
+        (EXPORT, {"SMI_S3_ENDPOINT": "http://127.0.0.1:1"}, "cannot be reached"),
+        (CHECK, {"SMI_S3_ENDPOINT": "http://127.0.0.1:1"}, "cannot be reached"),
+    ],
+)
+def test_a_store_that_answers_otherwise_names_the_setting_and_calls_no_file_broken(
+    there, tmp_path, command, wrong, said
+):
+    path, settings = there
+    where = tmp_path / "new" if command == COLLECT else path
+    done = smi(*command, "--lake", where, **settings | wrong)
+    assert done.returncode == 1
+    line = " ".join(done.stderr.split())
+    assert f"the object store of the lake's files {said}" in line
+    assert next(iter(wrong)) in line
+    assert "smi lake restore" not in line
+    assert "Traceback" not in line
+    assert "CANARY" not in line
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -24,13 +24,14 @@ from smi_pipeline.lake.catalog import (
     snapshots,
     versions,
 )
-from smi_pipeline.lake.connection import Lake, LakeError
+from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.editions import edition_snapshots
-from smi_pipeline.lake.faults import damaged_catalog, is_lost
+from smi_pipeline.lake.faults import damaged_catalog, is_lost, store_fault
 from smi_pipeline.lake.reading import is_read_only, readable
 
 KEPT_DAYS = 30  # how old a snapshot is that nothing names when it is let go
 A_DAY = 24  # hours a file that nothing refers to is left alone: it may belong to a write that has not ended
+_TABLES = "select schema_name, table_name from duckdb_tables() where database_name = 'lake' order by all"
 CARE = "care"  # one of these at a time, also where writers need no lock
 
 
@@ -133,19 +134,34 @@ def compact(lake: Lake) -> list[Merged]:
     Each keeps the snapshot that brought it, so earlier states read as before. The small files are deleted once they
     have been unneeded for a day.
     """
-    with lake.write("rows of the catalog to files", over=CARE) as transaction:
-        flushed = transaction.cursor.execute("call ducklake_flush_inlined_data('lake')").fetchall()
-    with lake.write("small files into larger ones", over=CARE) as transaction:
-        merged = transaction.cursor.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
+    flushed = flush(lake)
+    for attempt in attempts():
+        with attempt, lake.write("small files into larger ones", over=CARE) as transaction:
+            merged = transaction.cursor.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
     _delete_unneeded(lake, least_hours=A_DAY)
     done: dict[str, Merged] = {}
-    for schema, name, rows in flushed:
-        done[f"{schema}.{name}"] = Merged(f"{schema}.{name}", 0, 0, rows)
+    for table, rows in flushed.items():
+        done[table] = Merged(table, 0, 0, rows)
     for schema, name, before, after in merged:
         table = f"{schema}.{name}"
         so_far = done.get(table, Merged(table, 0, 0, 0))
         done[table] = Merged(table, so_far.before + before, so_far.after + after, so_far.flushed)
     return [done[table] for table in sorted(done)]
+
+
+def flush(lake: Lake) -> dict[str, int]:
+    """Write rows that are in the catalog to files, and give their number by table.
+
+    Table by table: of many at once, two that another writer's commit forbids would end the process in DuckLake.
+    """
+    for attempt in attempts():
+        with attempt, lake.write("rows of the catalog to files", over=CARE) as transaction:
+            flushed: dict[str, int] = {}
+            for schema, name in transaction.cursor.execute(_TABLES).fetchall():
+                call = "call ducklake_flush_inlined_data('lake', schema_name => $schema, table_name => $name)"
+                done = transaction.cursor.execute(call, {"schema": schema, "name": name}).fetchall()
+                flushed |= {f"{schema}.{name}": rows for _schema, _name, rows in done}
+    return flushed
 
 
 def expire(lake: Lake, days: int, *, dry_run: bool = False) -> Expired:
@@ -198,6 +214,9 @@ def check(lake: Lake, on_file: Callable[[int, int], None] = lambda _done, _of: N
     Args:
         lake: the lake.
         on_file: told how many files of how many have been read.
+
+    Raises:
+        LakeError: the store that has them cannot be asked.
     """
     wrong = None if lake.catalog_file is None else _integrity(lake.catalog_file)
     with lake.read() as cursor:
@@ -208,6 +227,8 @@ def check(lake: Lake, on_file: Callable[[int, int], None] = lambda _done, _of: N
                 # A count alone is answered from the footer: the hash of a row needs every column of it.
                 found = cursor.execute(f"select count(*), bit_xor(hash(f)) from {parquet(file.path)} as f").fetchone()
             except duckdb.Error as error:
+                if (said := store_fault(error)) is not None:
+                    raise LakeError(said) from error
                 broken.append(Broken(file, "lost" if is_lost(error) else "damaged", str(error).splitlines()[0]))
                 cursor.execute("rollback")
                 cursor.execute("begin")

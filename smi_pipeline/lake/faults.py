@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
+
 _NO_ROOM = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
 _CATALOG = ("disk image is malformed", "file is not a database", "unsupported file format", "file is encrypted")
 _DAMAGED = (
@@ -23,12 +25,29 @@ _DAMAGED = (
 )
 _DISK = ("disk i/o error", "input/output error", "unable to open database file")
 _NOT_WRITABLE = ("readonly database", "read-only", "permission denied")
+# What an S3-compatible store answers, by what is wrong, and the settings to look at.
+_STORE = (
+    (re.compile(r"nosuchbucket|bucket does not exist"), "has no such bucket", "SMI_DATA_PATH"),
+    (re.compile(r"http (code )?40[13]\b"), "refuses the keys", "SMI_S3_KEY_ID, SMI_S3_SECRET and SMI_S3_REGION"),
+    (
+        re.compile(r"could not (connect|establish connection|resolve host)|connection refused|timeout was reached"),
+        "cannot be reached",
+        "SMI_S3_ENDPOINT",
+    ),
+)
+_ITS_WORDS = re.compile(
+    r"^[A-Z][A-Za-z]+: .+$", re.MULTILINE
+)  # the code and message of its answer, in a line of their own
 _PARQUET = re.compile(r"""["']([^"']+\.parquet)["']""")
 _PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?[^/]+\.parquet$")
 
 
 def explained(error: Exception, lake: Path) -> str | None:
     """One line that names the file and the remedy; null where nothing is broken and the error is the caller's own."""
+    return store_fault(error) or _file_fault(error, lake)
+
+
+def _file_fault(error: Exception, lake: Path) -> str | None:
     text = str(error)
     low = text.lower()
     file = _PARQUET.search(text)
@@ -50,6 +69,19 @@ def explained(error: Exception, lake: Path) -> str | None:
     lost = is_lost(error)
     if file is not None and (lost or any(sign in low for sign in _DAMAGED)):
         return broken_file(file[1], "is lost" if lost else "is damaged", _reason(text))
+    return None
+
+
+def store_fault(error: Exception) -> str | None:
+    """What to say where an object store answers no request as it should; null where one object alone is amiss."""
+    if not isinstance(error, duckdb.IOException):
+        return None
+    text = str(error)
+    for sign, what, settings in _STORE:
+        if sign.search(text.lower()):
+            its_words = _ITS_WORDS.search(text, text.find("\n") + 1) if "\n" in text else None
+            reason = its_words[0] if its_words else text.splitlines()[0]
+            return f"the object store of the lake's files {what} ({reason.strip()}); see {settings}"
     return None
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import duckdb
 
-from smi_pipeline.lake.care import CARE, delete_unneeded_now, let_go
+from smi_pipeline.lake.care import CARE, delete_unneeded_now, flush, let_go
 from smi_pipeline.lake.catalog import meta, snapshots
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.editions import edition_snapshots
@@ -113,7 +113,7 @@ def remove_payloads(lake: Lake, before: date, *, reason: str, removed_at: dateti
     with lake.read() as cursor:
         if not any(_payload_months(cursor, table, before) for table in _with_payload()):
             return Removed(0, [])
-    _flush(lake)
+    flush(lake)  # what is in files can be deleted whole
     rows = 0
     months: set[date] = set()
     with _whole_files(lake), lake.write(f"payloads before {before:%Y-%m} removed", over=CARE) as transaction:
@@ -158,7 +158,7 @@ def forget(lake: Lake, platform: Platform, account_id: str, *, reason: str, remo
         known = accounts_called(cursor, platform, account_id)
     if account_id not in known:
         raise LakeError(f"no account of {platform} was ever asked as {account_id!r}; nothing was removed")
-    _flush(lake)
+    flush(lake)  # what is in files can be deleted whole
     rows = 0
     with _whole_files(lake), lake.write(f"{platform} {account_id} forgotten", over=CARE) as transaction:
         cursor = transaction.cursor
@@ -340,12 +340,6 @@ def _whole_files(lake: Lake) -> Iterator[None]:
     finally:
         with lake.read() as cursor:
             cursor.execute(f"reset global {limit}")
-
-
-def _flush(lake: Lake) -> None:
-    """Bring rows that are in the catalog into files, which can be deleted whole."""
-    with lake.write("rows of the catalog to files", over=CARE) as transaction:
-        transaction.cursor.execute("call ducklake_flush_inlined_data('lake')")
 
 
 def _with_payload() -> list[str]:

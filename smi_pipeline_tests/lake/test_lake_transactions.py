@@ -167,7 +167,7 @@ def tries(lake, ours, theirs):
 
 APPEND = f"insert into {TABLE} by name select date '2025-05-01' as month, n from range(50) t(n)"
 REPLACE = f"delete from {TABLE} where month = '2025-05-01'"
-FLUSH = "call ducklake_flush_inlined_data('lake')"
+FLUSH = "call ducklake_flush_inlined_data('lake', schema_name => 'metrics', table_name => 'sums')"
 COMPACT = "call ducklake_merge_adjacent_files('lake')"
 BETWEEN_HOSTS = pytest.mark.parametrize("elsewhere", ["servers"], indirect=True)
 
