@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.lake.frames import read_frame
 
 PROJECT = Path(__file__).resolve().parents[1]
 M1 = PROJECT / "smi_pipeline" / "index" / "methods" / "m1.toml"
 SAMPLE = Path(__file__).resolve().parent / "sample"  # a small data set, for what does not need the whole scenario
 
+# Two runs differ in these: they asked at different moments of the sandbox's clock.
+INCIDENTAL = ("collection_id", "observed_at", "requests", "started_at", "recorded_at", "finished_at")
+DERIVED = "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake'"
 
 # Set while coverage is measured; a process that has them traces itself.
 TRACED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
@@ -83,6 +87,19 @@ def recompute(script, *folders):
 def rows(path, sql):
     with Lake.of(path).read() as cursor:
         return cursor.execute(sql).fetchall()
+
+
+def tables(lake):
+    """The derived tables of a lake by name, without what tells when something was done; equal when the months are."""
+    with lake.read() as cursor:
+        names = cursor.execute(f"{DERIVED} and schema_name in ('metrics', 'index', 'marts') order by all").fetchall()
+        names = [(name,) for (name,) in names if name != "index.edition_log"]  # checksums of what tells when
+        frames = {name: read_frame(cursor, f"select * from {name} order by all") for (name,) in names}
+    return {
+        name: frame.drop([column for column in INCIDENTAL if column in frame.columns])
+        for name, frame in frames.items()
+        if name != "marts.coverage"  # tells when what was collected
+    }
 
 
 def until(ready, seconds=120):

@@ -3,9 +3,11 @@
 import configparser
 import re
 
+import dagster as dg
 import pytest
 import yaml
-from smi import PROJECT
+from servers import PASSWORD
+from smi import PROJECT, SAMPLE, smi
 
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
@@ -19,6 +21,28 @@ def test_postgresql_changes_where_history_is_kept_and_nothing_else():
     own, postgres = read("dagster.yaml"), read("deploy/dagster.postgres.yaml")
     assert postgres.pop("storage")["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_POSTGRES_PASSWORD"}
     assert postgres == own
+
+
+def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
+    servers.fresh("history")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_bytes((DEPLOY / "dagster.postgres.yaml").read_bytes())
+    # The server listens on a socket alone: without a host libpq asks PGHOST, which may be its folder.
+    named = {"HOST": "", "USER": "smi", "PASSWORD": PASSWORD, "DB": "history"}
+    settings = {f"DAGSTER_POSTGRES_{name}": value for name, value in named.items()}
+    settings |= {"DAGSTER_HOME": str(home), "PGHOST": servers.postgres}
+    where = ("--platform", "x", "--sandbox", SAMPLE, "--lake", tmp_path / "lake")
+    done = smi("collect", "2025-05", *where, **settings)
+    assert done.returncode == 0, done.stderr
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        runs = instance.get_runs()
+        assert [run.tags["dagster/partition"] for run in runs] == ["2025-05", "2025-05"]  # the two cuts
+        assert instance.get_latest_materialization_event(dg.AssetKey(["raw", "x"])) is not None
+    assert not list(home.rglob("*.db"))
+    assert not [path for path in home.rglob("*") if path.is_file() and PASSWORD in path.read_text(errors="replace")]
 
 
 def test_all_three_processes_are_there_and_find_each_other():

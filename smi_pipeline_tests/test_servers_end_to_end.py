@@ -6,14 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from polars.testing import assert_frame_equal
 from servers import KEY, PASSWORD, SECRET, storage
-from smi import SAMPLE, smi, smi_each
+from smi import SAMPLE, smi, smi_each, tables
 
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.lake.frames import read_frame
-
-# Equal in all columns but these: the two runs asked at different moments of the sandbox's clock.
-INCIDENTAL = ("collection_id", "observed_at", "requests", "started_at", "recorded_at", "finished_at")
-DERIVED = "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake'"
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +19,6 @@ def there(servers, tmp_path_factory):
     sandbox = ("--sandbox", SAMPLE, "--lake", path)
     smi_each([("collect", "2025-03", *sandbox), ("backfill", "2025-04", "2025-05", *sandbox)], **settings)
     return path, settings
-
-
-def tables(lake):
-    with lake.read() as cursor:
-        names = cursor.execute(f"{DERIVED} and schema_name in ('metrics', 'index', 'marts') order by all").fetchall()
-        names = [(name,) for (name,) in names if name != "index.edition_log"]  # checksums of what tells when
-        frames = {name: read_frame(cursor, f"select * from {name} order by all") for (name,) in names}
-    return {
-        name: frame.drop([column for column in INCIDENTAL if column in frame.columns])
-        for name, frame in frames.items()
-        if name != "marts.coverage"  # tells when what was collected
-    }
 
 
 def test_both_kinds_of_lake_end_in_the_same_tables(whole, there):
