@@ -2,6 +2,8 @@
 
 import os
 import signal
+from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from smi import SAMPLE, rows, until
@@ -23,15 +25,22 @@ mutation ($month: String!) {
 """
 
 
-@pytest.fixture(scope="module")
-def smi(tmp_path_factory):
+@contextmanager
+def system(folder, instant, **settings):
+    """All of it, at an instant before anything is due."""
     with chat() as (webhook, texts), SandboxProcess(SAMPLE) as sandbox:
-        settings = {"SMI_UNATTENDED": "yes", "SMI_PUBLISH": "provisional", "SMI_NOTIFY_WEBHOOK": webhook}
+        settings |= {"SMI_UNATTENDED": "yes", "SMI_PUBLISH": "provisional", "SMI_NOTIFY_WEBHOOK": webhook}
         settings |= {"SMI_RETRY_MINUTES": "0.1", "SMI_SENSOR_SECONDS": "1"}
-        one = Unattended(tmp_path_factory.mktemp("unattended"), sandbox, texts, **settings)
-        one.at("2025-05-10T05:59:00+08:00")
+        one = Unattended(folder, sandbox, texts, **settings)
+        one.at(instant)
         with one.running():
             yield one
+
+
+@pytest.fixture(scope="module")
+def smi(tmp_path_factory):
+    with system(tmp_path_factory.mktemp("unattended"), "2025-05-10T05:59:00+08:00") as one:
+        yield one
 
 
 def test_two_months_come_out_with_no_hand_but_a_file_drop(smi):
@@ -98,3 +107,19 @@ def test_accidents_double_nothing_and_the_next_tick_goes_on(smi):
     for platform, count in collections:
         posts = f"select count(*) = count(distinct id) from raw.{platform}_posts where month = '2025-03-01'"
         assert rows(smi.lake, posts) == [(count == 1,)]
+
+
+def test_a_used_up_quota_is_waited_for_and_the_rest_comes_by_itself(tmp_path):
+    """Nine accounts of X and their posts cost 63 cents here; the budget begins anew on the first of the month."""
+    with system(tmp_path, "2025-05-10T05:59:00+08:00", SMI_X_USD_A_MONTH="0.4", SMI_CONCURRENCY="1") as one:
+        one.at("2025-05-10T06:00:00+08:00")
+        until(lambda: "FAILURE" in one.states("collect", "2025-04"), PATIENCE)
+        put_off = "select platform, resume_at::varchar from raw.collection where status = 'deferred'"
+        assert rows(one.lake, put_off) == [("x", "2025-06-01 00:00:00+00")]
+        one.sandbox.set_clock(datetime.fromisoformat("2025-06-01T08:01:00+08:00"))
+        until(lambda: one.report("2025-04"), PATIENCE)
+        states = rows(one.lake, "select platform, cut, status from raw.collection order by platform")
+        asked_twice = rows(one.lake, "select max(n) from (select count(*) as n from raw.x_posts group by id)")
+    assert states == [(p, "final", "finished") for p in ("facebook", "instagram", "tiktok", "x", "youtube")]
+    assert asked_twice == [(1,)]  # what had come was kept
+    assert not [line for line in one.told("2025-04") if "[FAILED]" in line]  # to wait is no failure
