@@ -114,6 +114,7 @@ def test_the_ui_shows_the_whole_graph(dev):
     assert not nodes["raw/input_file"]["isExecutable"]
 
 
+@pytest.mark.long
 def test_two_months_materialised_through_the_ui_at_the_same_time_succeed(dev):
     port, path = dev
     assert run(port, "collect", ["2025-04", "2025-05"]) == ["SUCCESS", "SUCCESS"]

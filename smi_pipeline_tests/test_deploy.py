@@ -40,7 +40,12 @@ def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
     with dg.DagsterInstance.from_config(str(home)) as instance:
         runs = instance.get_runs()
         assert [run.tags["dagster/partition"] for run in runs] == ["2025-05", "2025-05"]  # the two cuts
-        assert instance.get_latest_materialization_event(dg.AssetKey(["raw", "x"])) is not None
+        [event] = instance.fetch_materializations(dg.AssetKey(["raw", "x"]), limit=1).records
+        told = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+    # nine accounts at a cent and their posts at half a cent: what the UI draws over the partitions
+    assert told["dollars at most"] == pytest.approx(0.09 + 0.005 * (told["quota records"] - 9))
+    assert told["quota records"] >= told["dagster/partition_row_count"] > 50
+    assert told["quota units"] >= told["requests"] > 9
     assert not list(home.rglob("*.db"))
     assert not [path for path in home.rglob("*") if path.is_file() and PASSWORD in path.read_text(errors="replace")]
 

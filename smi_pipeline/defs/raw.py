@@ -21,7 +21,7 @@ from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import MONTHS, ZONE
 from smi_pipeline.defs.preview import month_metadata, shown_table
 from smi_pipeline.defs.tables import INPUT_FILE, graph, raw_metadata, table_metadata
-from smi_pipeline.lake.collections import Cut
+from smi_pipeline.lake.collections import Cut, spent_on
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Opened, Summary, collect_month
 from smi_pipeline.lake.reparse import reparse_month
@@ -109,8 +109,9 @@ def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Acc
     return opened
 
 
-def asking_metadata(summary: Summary) -> dict[str, Any]:
-    """What the UI shows of an asking."""
+def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
+    """What the UI shows of an asking; it draws every number over the partitions."""
+    units, records, usd = spent_on(lake, summary.collection_id or "")
     return {
         "dagster/partition_row_count": summary.posts,
         "preview": shown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None)),
@@ -118,6 +119,9 @@ def asking_metadata(summary: Summary) -> dict[str, Any]:
         "collection": summary.collection_id or "",
         "requests": summary.requests,
         "fewest requests": summary.least,
+        "quota units": units,
+        "quota records": records,
+        "dollars at most": usd,
         "accounts asked": summary.asked,
         "coverage": sum(summary.outcomes.get(one, 0) for one in READ) / summary.asked if summary.asked else 1.0,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
@@ -162,7 +166,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 again = reparse_month(lake, platform, month, ZONE)
             if again is None:
                 context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
-            return dg.MaterializeResult(metadata={} if again is None else asking_metadata(again))
+            return dg.MaterializeResult(metadata={} if again is None else asking_metadata(lake, again))
         with told_clearly():
             cut = cut_of(month, config.cut, datetime.now(UTC))
             registry = current_inputs(lake, now).registry
@@ -180,7 +184,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             # the definition tells the columns, of all its tables
             shown = {"requests": 0, **{name: value for name, value in told.items() if name != "dagster/column_schema"}}
             return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
-        return dg.MaterializeResult(metadata=asking_metadata(summary))
+        return dg.MaterializeResult(metadata=asking_metadata(lake, summary))
 
     return raw
 

@@ -57,7 +57,7 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
                 )
             )
         must_be_finished(summary, f"{platform} {day}")
-        return dg.MaterializeResult(metadata=asking_metadata(summary))
+        return dg.MaterializeResult(metadata=asking_metadata(lake, summary))
 
     return snapshot
 

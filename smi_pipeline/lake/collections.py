@@ -269,6 +269,18 @@ def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
     return [Spent(*row) for row in rows]
 
 
+def spent_on(lake: Lake, collection_id: str) -> tuple[int, int, float]:
+    """Units, records and dollars that a collection has taken in all its attempts; a vendor's files take none."""
+    with lake.read() as cursor:
+        row = cursor.execute(
+            "select sum(units)::bigint, sum(records)::bigint, sum(usd) from raw.request_ledger"
+            " where collection_id = $1",
+            [collection_id],
+        ).fetchone()
+    units, records, usd = row or (None, None, None)
+    return units or 0, records or 0, usd or 0.0
+
+
 def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
     """Handle and the platform's words of each account that the newest collection was not allowed to read."""
     with lake.read() as cursor:
