@@ -353,6 +353,7 @@ def _backfill(
 ) -> None:
     """Collect every month, and derive the months up to `to`; two bars show how far it is."""
     launcher = _launcher()
+    _say_what_follows(months)
     cuts = [(month, cut) for month in months for cut in _cuts(server)]
     with _progress() as progress:
         collecting = progress.add_task("collect", total=len(cuts) * len(platforms or PLATFORMS))
@@ -371,6 +372,17 @@ def _backfill(
             progress.update(deriving, description=f"derive {step}", advance=1)
 
         _finish(launcher.derive(months, to, on_step))
+
+
+def _say_what_follows(months: Sequence[Month]) -> None:
+    """Which later months, scored already, look back at `months` and are derived anew with them."""
+    from smi_pipeline.defs.derive import with_followers  # noqa: PLC0415
+
+    lake = Lake.configured(settings())
+    follow = sorted(set(with_followers(lake, months, "index.composite")) - set(months)) if lake.exists() else []
+    if follow:
+        listed = " and ".join(map(str, follow))
+        err.print(f"{listed} look back at {months[-1]} and will be derived anew with it; no other month is touched")
 
 
 def _show_expense(
