@@ -53,13 +53,16 @@ def table_metadata(relation: str) -> dict[str, Any]:
 
 
 def raw_metadata(platform: Platform) -> dict[str, Any]:
-    """The columns of every table a platform's asset writes: of one name in several tables, each with its own words."""
-    told: dict[str, list[str]] = {}
+    """The columns of every table a platform's asset writes: what each means, and in which tables it does."""
+    told: dict[str, dict[str, list[str]]] = {}
     for table in graph().project.tables.values():
         if dg.AssetKey(["raw", platform]) in asset_keys(table.relation):
             for column in table.columns:
-                told.setdefault(column.name, []).append(f"{table.relation}: {column.description}")
-    columns = [dg.TableColumn(name, description="\n".join(lines)) for name, lines in told.items()]
+                told.setdefault(column.name, {}).setdefault(column.description, []).append(table.relation)
+    columns = [
+        dg.TableColumn(name, description=" ".join(f"{text} ({', '.join(tables)})" for text, tables in meant.items()))
+        for name, meant in told.items()
+    ]
     return {"dagster/column_schema": dg.TableSchema(columns)}
 
 

@@ -69,7 +69,7 @@ def test_every_table_tells_its_columns_each_with_its_meaning(metadata):
         assert columns, key
         assert all(column.description for column in columns), key
     [likes] = [one for one in metadata["raw/x"]["dagster/column_schema"].columns if one.name == "like_count"]
-    assert likes.description == "raw.x_posts: Likes, in number; null where not sent or refused."
+    assert likes.description == "Likes, in number; null where not sent or refused. (raw.x_posts)"
 
 
 def above(metadata, key, column):
