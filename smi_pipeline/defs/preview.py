@@ -31,7 +31,8 @@ def month_metadata(lake: Lake, table: str, month: date, about: Descriptions = NO
         columns = "columns(name -> name <> 'payload')"
         first = read_frame(cursor, f"select {columns} from {table} where month = $month limit {ROWS}", {"month": month})
         snapshot = cursor.execute("select id from ducklake_current_snapshot('lake')").fetchone()
-    return {**month_shown(rows[0] if rows else 0, first, about), "snapshot": snapshot[0] if snapshot else 0}
+    snapshot_id = {"snapshot": snapshot[0] if snapshot else 0}
+    return snapshot_id | month_shown(rows[0] if rows else 0, first, about)
 
 
 def month_shown(rows: int, first: pl.DataFrame, about: Descriptions = NOTHING) -> Metadata:

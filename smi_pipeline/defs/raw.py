@@ -112,9 +112,9 @@ def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Acc
 def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
     """What the UI shows of an asking; it draws every number over the partitions."""
     units, records, usd = spent_on(lake, summary.collection_id or "")
+    first = pl.DataFrame(summary.first_posts, infer_schema_length=None)
     return {
         "dagster/partition_row_count": summary.posts,
-        "preview": shown_table(pl.DataFrame(summary.first_posts, infer_schema_length=None)),
         "cut": summary.cut,
         "collection": summary.collection_id or "",
         "requests": summary.requests,
@@ -126,6 +126,7 @@ def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
         "coverage": sum(summary.outcomes.get(one, 0) for one in READ) / summary.asked if summary.asked else 1.0,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
         "values rejected": summary.rejected,
+        "preview": shown_table(first.drop("payload", strict=False)),  # last: it is taller than the screen
     }
 
 
