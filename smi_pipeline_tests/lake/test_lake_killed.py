@@ -26,8 +26,9 @@ from smi_pipeline.lake.connection import Lake, database
 from smi_pipeline.lake.derived import replace_month
 
 OPERATIONS = ("append", "replace", "compact")
-# Parts of the lines that an operation runs, up to its last, and of the time its COMMIT takes, and longer.
-LINES, COMMIT = [part / 10 for part in range(1, 11)], [part / 16 for part in range(24)]
+# Parts of the lines that an operation runs, and of the time its COMMIT takes, and longer.
+# Not the very last line: answers come in another order each time, and a collection takes some lines more or fewer.
+LINES, COMMIT = [*(part / 10 for part in range(1, 10)), 0.95], [part / 16 for part in range(24)]
 POINTS = [
     (operation, where, part)
     for operation in OPERATIONS
