@@ -161,7 +161,8 @@ class Http:
     ) -> None:
         self.platform: Platform = platform
         self.requests = 0
-        self.concurrency = concurrency
+        # Accounts read at a time: twice the requests in flight, so that a slot is not idle while an answer is read.
+        self.readers = 2 * concurrency if concurrency > 1 else 1
         self.last_date: datetime | None = None
         self.sleep = wire.sleep
         self._wire = wire
@@ -304,7 +305,9 @@ class Http:
                 if not self._accepted:
                     return await self._judged(endpoint, request, secret=secret)
         async with self._slots:
-            return await self._judged(endpoint, request, secret=secret)
+            reply = await self._judged(endpoint, request, secret=secret)
+        await asyncio.sleep(0)  # who waits for the slot sends first, and this answer is read while that one is awaited
+        return reply
 
     async def _judged(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
         await self._until_allowed(endpoint)

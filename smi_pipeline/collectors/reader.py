@@ -122,7 +122,7 @@ class OneByOne(Reader):
         async def one(harvest: Harvest) -> None:
             await self.settle(harvest, emit, read)
 
-        await each(harvests, one, at_once=self.http.concurrency)
+        await each(harvests, one, at_once=self.http.readers)
 
     @abstractmethod
     async def read(self, harvest: Harvest) -> Outcome:

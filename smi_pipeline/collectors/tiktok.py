@@ -186,7 +186,7 @@ class TikTokReader(Reader):
         async def one(harvest: Harvest) -> None:
             await self.settle(harvest, emit, known)
 
-        await each(harvests, one, at_once=self.http.concurrency)
+        await each(harvests, one, at_once=self.http.readers)
 
     async def work(self, harvests: list[Harvest], emit: Emit) -> None:
         """Accounts one by one; those that are there in groups, asked as soon as a group is full or nobody is left."""
@@ -206,7 +206,7 @@ class TikTokReader(Reader):
                 group, ready = ready, []
                 await self._group(group, emit)
 
-        await each(harvests, one, at_once=self.http.concurrency)
+        await each(harvests, one, at_once=self.http.readers)
 
     async def _user(self, harvest: Harvest) -> None:
         harvest.platform_account_id = harvest.account.handle

@@ -190,7 +190,7 @@ class XReader(Reader):
         async def one(harvest: Harvest) -> None:
             await self.settle(harvest, emit, rest)
 
-        await each(harvests, one, at_once=self.http.concurrency)
+        await each(harvests, one, at_once=self.http.readers)
 
     async def _users(self, harvests: list[Harvest]) -> dict[int, tuple[Any, Reply]]:
         """What was said of each: the user, or the problem with it, and the answer it stood in."""

@@ -228,7 +228,7 @@ class YouTubeReader(Reader):
             await each(
                 some,
                 lambda h: then(h, found.get(str(h.account.platform_account_id)), reply),
-                at_once=self.http.concurrency,
+                at_once=self.http.readers,
             )
 
         async def by_handle(harvest: Harvest) -> None:
@@ -243,7 +243,7 @@ class YouTubeReader(Reader):
         known = [harvest for harvest in harvests if harvest.account.platform_account_id]
         named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
         await each((known[first : first + BATCH] for first in range(0, len(known), BATCH)), by_id, at_once=2)
-        await each(named, by_handle, at_once=self.http.concurrency)
+        await each(named, by_handle, at_once=self.http.readers)
 
     def _observe(self, harvest: Harvest, record: Any, reply: Reply) -> tuple[YouTubeChannel, Outcome]:
         """Take the channel's own record.
