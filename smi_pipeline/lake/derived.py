@@ -12,7 +12,7 @@ import polars as pl
 
 from smi_pipeline.lake.connection import Lake, LakeError, Transaction, attempts
 from smi_pipeline.lake.frames import Frame
-from smi_pipeline.lake.tables import DECLARED
+from smi_pipeline.lake.tables import DECLARED, with_statistics
 
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
 _TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
@@ -104,6 +104,7 @@ def _replace(
     if not there:
         cursor.execute(f'create table {schema}."{name}" as from {staged} limit 0')
         cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
+        cursor.execute(with_statistics(table))
         cursor.execute(f"insert into {table} by name from {staged}")
         return rows, set(months)
     _evolve(cursor, table, there, new)

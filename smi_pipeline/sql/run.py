@@ -1,4 +1,4 @@
-"""Brings the models into the lake: staging as views, the other layers as tables, one month at a time behind gates."""
+"""Brings the models into the lake: staging as views, the other layers as tables, months at a time behind gates."""
 
 from __future__ import annotations
 
