@@ -76,8 +76,7 @@ def replace_months(
             ) as transaction,
         ):
             done = {table: _replace(transaction, table, staged[table], months, gates) for table in sources}
-            changed = {table for table, (_, months_changed) in done.items() if months_changed}
-            if not changed:
+            if not any(altered for _, altered in done.values()):
                 transaction.discard()
     return {
         table: {
