@@ -21,7 +21,7 @@ import duckdb
 import stamina
 
 from smi_pipeline.lake.faults import explained, lost_catalog
-from smi_pipeline.lake.locks import advisory_locks, file_lock, reach
+from smi_pipeline.lake.locks import advisory_lock, file_lock, reach
 from smi_pipeline.lake.reading import is_read_only, readable
 from smi_pipeline.lake.schema import SchemaError, bring_up_to_date
 from smi_pipeline.lake.storage import LakeError, Storage, lake_name, quoted
@@ -108,14 +108,14 @@ class Lake:
 
     @contextmanager
     def write(
-        self, message: str, *, over: Iterable[str] = (), prepare: Prepare | None = None, **extra: object
+        self, message: str, *, over: str | None = None, prepare: Prepare | None = None, **extra: object
     ) -> Iterator[Transaction]:
         """A transaction, committed whole, or not at all. Do requests and computations before, not inside.
 
         Args:
             message: kept with the snapshot.
-            over: the tables whose rows are replaced, one writer at a time. What only appends needs none. On SQLite
-                every transaction has the catalog for itself, whatever it does.
+            over: the table whose rows are replaced, one writer at a time. What only appends needs none. On SQLite every
+                transaction has the catalog for itself, whatever it does.
             prepare: gets the transaction's cursor before any lock is held: what takes long goes to temporary tables.
             extra: kept with the snapshot as JSON.
 
@@ -153,21 +153,19 @@ class Lake:
             cursor.close()
 
     @contextmanager
-    def lock(self, *names: str) -> Iterator[None]:
-        """Hold the lake's locks of these names; waits for them. They are free again when the process dies.
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lake's lock of that name; waits for it. It is free again when the process dies.
 
         Raises:
             LakeError: the lake's folder cannot be written, or its catalog's database cannot be reached.
         """
         if self.storage.conninfo is not None:
-            asked = [f"smi {lake_name(self.path)} {name}" for name in names]
-            with advisory_locks(self.storage.conninfo, self.storage.password, asked):
+            with advisory_lock(self.storage.conninfo, self.storage.password, f"smi {lake_name(self.path)} {name}"):
                 yield
             return
         with ExitStack() as held:
             try:
-                for name in sorted(names):  # in one order, whoever asks: two writers never wait for each other
-                    held.enter_context(file_lock(self.path / ".locks", name))
+                held.enter_context(file_lock(self.path / ".locks", name))
             except OSError as error:
                 raise self._not_writable(error) from error
             yield
@@ -198,11 +196,10 @@ class Lake:
         cursor.execute("use lake; set TimeZone='UTC'")  # a cursor inherits neither
         return cursor
 
-    def _alone(self, over: Iterable[str]) -> AbstractContextManager[None]:
+    def _alone(self, over: str | None) -> AbstractContextManager[None]:
         if self.storage.conninfo is None:
             return self.lock("write")
-        names = [f"replace {one}" for one in over]
-        return self.lock(*names) if names else nullcontext()
+        return nullcontext() if over is None else self.lock(f"replace {over}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

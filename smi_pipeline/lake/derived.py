@@ -1,9 +1,9 @@
-"""Derived tables: months replaced whole or not at all, and not at all when nothing changed."""
+"""Derived tables: one month replaced at a time, whole or not at all, and not at all when nothing changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,16 +12,17 @@ import polars as pl
 
 from smi_pipeline.lake.connection import Lake, LakeError, Transaction, attempts
 from smi_pipeline.lake.frames import Frame
-from smi_pipeline.lake.tables import DECLARED, with_statistics
+from smi_pipeline.lake.tables import DECLARED
 
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
 _TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
+_STAGED = "temp.main.staged"
 _UNTYPED = "INTEGER"  # also what a column of nothing but null is staged as
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """What a replacement did to a month. `snapshot` is null when it already held these rows."""
+    """What a replacement did. `snapshot` is null when the month already held these rows."""
 
     rows: int
     changed: bool
@@ -31,87 +32,59 @@ class Replaced:
 def replace_month(
     lake: Lake, table: str, month: date, source: pl.DataFrame | str, *, gates: Sequence[Gate] = ()
 ) -> Replaced:
-    """Make `source` the rows of `month` in `table`; see `replace_months`."""
-    return replace_months(lake, [month], {table: source}, gates=gates)[table][month]
-
-
-def replace_months(
-    lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str], *, gates: Sequence[Gate] = ()
-) -> dict[str, dict[date, Replaced]]:
-    """Make each source the rows of `months` in its table, created at first use, all in one transaction.
-
-    A commit costs as much as the rows of a year: what is made together is written together.
+    """Make `source` the rows of `month` in `table`, created at first use, in one transaction.
 
     Args:
         lake: the lake.
-        months: the months' first days.
-        sources: by table, `schema.name` of a derived one: a frame of all the months' rows, or a SELECT that may use
-            `getvariable('month')` and is run once a month. Every row carries one of the months in its column `month`.
-        gates: each gets the cursor and the name of a table's staged rows, and raises to keep all as it was.
+        table: `schema.name` of a derived table.
+        month: the month's first day; every row must carry it in its column `month`.
+        source: a frame, or a SELECT that may use `getvariable('month')`.
+        gates: each gets the cursor and the name of the staged rows, and raises to keep the old month.
 
     Returns:
-        By table and month, how many rows the month has now, and whether that is a change. Equal rows commit nothing.
+        How many rows the month has now, and whether that is a change. Equal rows commit nothing.
 
     Raises:
         LakeError: rows of another month, or a column of the table is missing in the source.
     """
-    if strange := [table for table in sources if not _TABLE.fullmatch(table)]:
-        raise ValueError(f"not a derived table: {strange[0]!r}")
-    staged = {table: f'temp.main."staged {table}"' for table in sources}
-
-    def stage(cursor: duckdb.DuckDBPyConnection) -> None:
-        for table, source in sources.items():
-            _stage(cursor, staged[table], months, source)
-
-    span = f"{min(months):%Y-%m}" if len(months) == 1 else f"{min(months):%Y-%m} to {max(months):%Y-%m}"
+    if not _TABLE.fullmatch(table):
+        raise ValueError(f"not a derived table: {table!r}")
     for attempt in attempts():
         with (
             attempt,
             lake.write(
-                f"replace {span} of {', '.join(sources)}",
-                over=sources,
-                prepare=stage,
-                tables=list(sources),
-                months=months,
+                f"replace {month:%Y-%m} of {table}",
+                over=table,
+                prepare=lambda cursor: _stage(cursor, month, source),
+                table=table,
+                month=month,
             ) as transaction,
         ):
-            done = {table: _replace(transaction, table, staged[table], months, gates) for table in sources}
-            if not any(altered for _, altered in done.values()):
-                transaction.discard()
-    return {
-        table: {
-            month: Replaced(rows.get(month, 0), month in altered, transaction.snapshot if month in altered else None)
-            for month in months
-        }
-        for table, (rows, altered) in done.items()
-    }
+            rows, changed = _replace(transaction, table, month, gates)
+    return Replaced(rows=rows, changed=changed, snapshot=transaction.snapshot)
 
 
-def _replace(
-    transaction: Transaction, table: str, staged: str, months: Sequence[date], gates: Sequence[Gate]
-) -> tuple[dict[date, int], set[date]]:
-    """Put the staged rows in place of the months'; give their number by month, and the months that this changes."""
+def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[Gate]) -> tuple[int, bool]:
+    """Put the staged rows in place of the month's; give their number, and whether that is a change."""
     cursor = transaction.cursor
-    rows = dict(cursor.execute(f"select month, count(*) from {staged} group by month").fetchall())
-    if strangers := sum(number for month, number in rows.items() if month not in months):
-        span = ", ".join(f"{month:%Y-%m}" for month in months)
-        raise LakeError(f"{table}: {strangers} of {sum(rows.values())} rows are not of {span}; nothing was written")
+    rows = _count(cursor, f"select count(*) from {_STAGED}")
+    if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
+        raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
     for gate in gates:
-        gate(cursor, staged)
+        gate(cursor, _STAGED)
     schema, name = table.split(".")
-    there, new = _columns(cursor, "lake", schema, name), _columns(cursor, "temp", "main", f"staged {table}")
+    there = _columns(cursor, "lake", schema, name)
     if not there:
-        cursor.execute(f'create table {schema}."{name}" as from {staged} limit 0')
+        cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
         cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
-        cursor.execute(with_statistics(table))
-        cursor.execute(f"insert into {table} by name from {staged}")
-        return rows, set(months)
-    _evolve(cursor, table, there, new)
-    if changed := _changed(cursor, table, staged, list(new), months):
-        listed = _listed(changed)
-        cursor.execute(f"delete from {table} where month in ({listed})")
-        cursor.execute(f"insert into {table} by name from {staged} where month in ({listed})")
-    return rows, changed
+    else:
+        _evolve(cursor, table, there)
+        if _same(cursor, table, month):
+            transaction.discard()
+            return rows, False
+    cursor.execute(f"delete from {table} where month = $1", [month])
+    cursor.execute(f"insert into {table} by name from {_STAGED}")
+    return rows, True
 
 
 def drop_derived(lake: Lake, table: str) -> None:
@@ -121,7 +94,7 @@ def drop_derived(lake: Lake, table: str) -> None:
         LakeError: there is no such table, or it is none that is derived: what it holds would be gone.
     """
     schema, _, name = table.partition(".")
-    with lake.write(f"{table} dropped", over=[table]) as transaction:
+    with lake.write(f"{table} dropped", over=table) as transaction:
         if table in DECLARED or not _TABLE.fullmatch(table):
             raise LakeError(f"{table} is no derived table: nothing could make its rows again")
         if not _columns(transaction.cursor, "lake", schema, name):
@@ -129,33 +102,29 @@ def drop_derived(lake: Lake, table: str) -> None:
         transaction.cursor.execute(f'drop table {schema}."{name}"')
 
 
-def months_there(cursor: duckdb.DuckDBPyConnection, table: str, months: Iterable[date]) -> set[date]:
-    """Which of `months` a derived table holds any row of; none where the table does not exist."""
+def has_month(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
+    """Whether a derived table exists and holds any row of the month."""
     schema, name = table.split(".")
-    listed = _listed(months)
-    if not listed or not _columns(cursor, "lake", schema, name):
-        return set()
-    return {
-        month for (month,) in cursor.execute(f"select distinct month from {table} where month in ({listed})").fetchall()
-    }
+    if not _columns(cursor, "lake", schema, name):
+        return False
+    return bool(_count(cursor, f"select count(*) from (from {table} where month = $1 limit 1)", month))
 
 
-def _stage(cursor: duckdb.DuckDBPyConnection, staged: str, months: Sequence[date], source: pl.DataFrame | str) -> None:
-    if not isinstance(source, str):
-        frame = Frame(source)  # noqa: F841  DuckDB finds it by its name
-        cursor.execute(f"create or replace temp table {staged} as from frame")
+def _stage(cursor: duckdb.DuckDBPyConnection, month: date, source: pl.DataFrame | str) -> None:
+    cursor.execute("set variable month = $1::date", [month])
+    if isinstance(source, str):
+        cursor.execute(f"create or replace temp table staged as {source}")
         return
-    for number, month in enumerate(months):
-        cursor.execute("set variable month = $1::date", [month])
-        into = f"insert into {staged} by name" if number else f"create or replace temp table {staged} as"
-        cursor.execute(f"{into} {source}")
+    frame = Frame(source)  # noqa: F841  DuckDB finds it by its name
+    cursor.execute("create or replace temp table staged as from frame")
 
 
-def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: Mapping[str, str], staged: Mapping[str, str]) -> None:
+def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]) -> None:
     """Add the columns that are new in the source; earlier months have null in them.
 
     A column never changes its type: the insert would cast in silence, and round what does not fit.
     """
+    staged = _columns(cursor, "temp", "main", "staged")
     if lost := there.keys() - staged.keys():
         raise LakeError(f"{table} has columns {sorted(lost)} that the new rows lack; a column is never dropped")
     for column, kind in there.items():
@@ -168,20 +137,14 @@ def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: Mapping[str, s
         cursor.execute(f'alter table {table} add column "{column}" {staged[column]}')
 
 
-def _changed(
-    cursor: duckdb.DuckDBPyConnection, table: str, staged: str, columns: Sequence[str], months: Sequence[date]
-) -> set[date]:
-    """The months whose stored rows are others than the staged ones, the order of rows aside."""
-    listed = ", ".join(f'"{column}"' for column in columns)
-    new, old = f"select {listed} from {staged}", f"select {listed} from {table} where month in ({_listed(months)})"
-    rows = cursor.execute(
-        f"select distinct month from ((({new}) except all ({old})) union all (({old}) except all ({new})))"
-    ).fetchall()
-    return {month for (month,) in rows}
-
-
-def _listed(months: Iterable[date]) -> str:
-    return ", ".join(f"date '{month}'" for month in sorted(months))
+def _same(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
+    columns = ", ".join(f'"{c}"' for c in _columns(cursor, "temp", "main", "staged"))
+    staged, stored = f"select {columns} from {_STAGED}", f"select {columns} from {table} where month = $1"
+    return not _count(
+        cursor,
+        f"select count(*) from ((({staged}) except all ({stored})) union all (({stored}) except all ({staged})))",
+        month,
+    )
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, database: str, schema: str, name: str) -> dict[str, str]:
@@ -191,3 +154,8 @@ def _columns(cursor: duckdb.DuckDBPyConnection, database: str, schema: str, name
         [database, schema, name],
     ).fetchall()
     return dict(rows)
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
+    row = cursor.execute(sql, list(parameters)).fetchone()
+    return int(row[0]) if row else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,17 +44,14 @@ def held_locks(folder: Path) -> list[str]:
 
 
 @contextmanager
-def advisory_locks(conninfo: str, password: SecretStr | None, names: Iterable[str]) -> Iterator[None]:
-    """Hold advisory locks of the catalog's database, taken in the order of their names; waits for them.
-
-    The server frees them when the connection ends.
+def advisory_lock(conninfo: str, password: SecretStr | None, name: str) -> Iterator[None]:
+    """Hold an advisory lock of the catalog's database; waits for it. The server frees it when the connection ends.
 
     Raises:
         LakeError: the database cannot be reached.
     """
     with reach(conninfo, password) as connection:
-        for name in sorted(names):
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
         yield
 
 

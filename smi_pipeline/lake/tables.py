@@ -300,17 +300,7 @@ def create_statements(there: set[tuple[str, str]]) -> list[str]:
         if name not in known and ("payload" in columns or name == "raw.collection_account")
     ]
     partitioned = [f"alter table {name} set partitioned by (month)" for name in by_month]
-    empty = [with_statistics(name) for name in DECLARED if name not in known]
-    return [*tables, *partitioned, *empty, *VIEWS]
-
-
-def with_statistics(table: str) -> str:
-    """A row that comes and goes: the table then has statistics, of no rows, which DuckLake keeps at hand.
-
-    DuckLake 1.5.5 asks the catalog for those a table lacks, once for each column of each query: twenty times as long as
-    planning takes. Nothing of the row is in any snapshot.
-    """
-    return f"insert into {table} default values; delete from {table}"
+    return [*tables, *partitioned, *VIEWS]
 
 
 def _create(name: str, columns: dict[str, str]) -> str:
