@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -130,20 +131,71 @@ def lake_orphans(
 
 
 @lake_app.command("check")
-def lake_check() -> None:
-    """Read every column of every file the catalog refers to, count its rows, and let the catalog be looked at."""
-    from smi_pipeline.lake.care import check  # noqa: PLC0415
+def lake_check(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Put wrong bounds right; then derive each published month again and compare."),
+    ] = False,
+) -> None:
+    """Read every column of every file: are all rows there, do the bounds hold? And look at the catalog."""
+    from smi_pipeline.lake.care import check, repair_bounds  # noqa: PLC0415
 
     lake = existing_lake()
+    doubted = replace(lake, doubted=True)
     with _bar("read") as on_file:
-        checked = check(lake, on_file)
+        checked = check(doubted, on_file)
     for one in checked.broken:
         _complain(_broken(one))
     if checked.catalog is not None:
         _complain(checked.catalog)
-    if checked.broken or checked.catalog is not None:
+    for wrong in checked.bounds:
+        _complain(f"{wrong}; reads pass over rows")
+    failed = bool(checked.broken) or checked.catalog is not None
+    if checked.bounds or checked.doubtful:
+        if failed or not repair:
+            what = (
+                f"{len(checked.bounds)} bounds are wrong" if checked.bounds else "no bounds are wrong, some may become"
+            )
+            _complain(
+                f"{what}; --repair puts them right" + (", once the files above are brought back" if failed else "")
+            )
+            raise typer.Exit(1)
+        repair_bounds(doubted, checked.bounds)
+        _say(f"{len(checked.bounds)} bounds were put right; tables have none now")
+        if checked.bounds:
+            failed = not _as_published(lake)
+    if failed:
         raise typer.Exit(1)
     _say(f"{checked.files} files with {checked.rows} rows are as they were written, and so is the catalog")
+
+
+def _as_published(lake: Lake) -> bool:
+    """Derive the newest edition of each published month again and compare its tables; name those that are not alike."""
+    from smi_pipeline.defs.rebuild import again, differences  # noqa: PLC0415
+    from smi_pipeline.lake.editions import editions  # noqa: PLC0415
+    from smi_pipeline.report.files import EditionError  # noqa: PLC0415
+
+    with lake.read() as cursor:
+        newest = {one.month: one for one in editions(cursor) if one.state == "published"}
+    alike = True
+    for month, edition in newest.items():
+        named = f"{month:%Y-%m} edition {edition.number}"
+        try:
+            differing = differences(edition.tables, again(lake, edition).tables)
+        except (LakeError, EditionError) as error:
+            _complain(f"{named} cannot be compared: {error}")
+            alike = False
+            continue
+        if not differing:
+            _say(f"{named}: derived again, every table is as it was published")
+            continue
+        alike = False
+        _complain(
+            f"{named} was published wrongly: derived again, {', '.join(differing)} differ;"
+            f" `smi run {month:%Y-%m}` derives it, `smi restate {month:%Y-%m} --reason TEXT` publishes it"
+        )
+    _say("months that are derived and not published may be wrong, too: `smi backfill FROM TO` derives them again")
+    return alike
 
 
 @lake_app.command("backup")

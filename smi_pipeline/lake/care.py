@@ -8,15 +8,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 
+from smi_pipeline.lake import bounds
+from smi_pipeline.lake.bounds import Column, Range, Wrong
 from smi_pipeline.lake.catalog import (
     DataFile,
     data_files,
     inlined_rows,
+    meta,
     older_than,
     orphans,
     parquet,
@@ -70,12 +74,17 @@ class Broken:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check has read, what is broken, and what is wrong with the catalog itself (null: nothing)."""
+    """What a check has read, what is broken, and what is wrong with the catalog itself (null: nothing).
+
+    `bounds`: those that do not hold for their rows (see lake/bounds.py); `doubtful`: whether some might not have.
+    """
 
     files: int
     rows: int
     broken: list[Broken]
     catalog: str | None
+    bounds: list[Wrong]
+    doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -209,10 +218,10 @@ def remove_orphans(lake: Lake) -> list[str]:
 
 
 def check(lake: Lake, on_file: Callable[[int, int], None] = lambda _done, _of: None) -> Checked:
-    """Read every column of every file the catalog refers to and count its rows; and have SQLite look at the catalog.
+    """Read every column of every file the catalog refers to, count its rows and compare bounds; look at the catalog.
 
     Args:
-        lake: the lake.
+        lake: the lake, opened as `doubted`: otherwise one whose bounds may be wrong refuses.
         on_file: told how many files of how many have been read.
 
     Raises:
@@ -220,12 +229,15 @@ def check(lake: Lake, on_file: Callable[[int, int], None] = lambda _done, _of: N
     """
     wrong = None if lake.catalog_file is None else _integrity(lake.catalog_file)
     with lake.read() as cursor:
+        own = meta(lake)
+        kept = _Bounds(cursor, own)
         files = data_files(lake, cursor)
         broken, rows = [], 0
         for done, file in enumerate(files, 1):
             try:
                 # A count alone is answered from the footer: the hash of a row needs every column of it.
                 found = cursor.execute(f"select count(*), bit_xor(hash(f)) from {parquet(file.path)} as f").fetchone()
+                kept.compare(file)
             except duckdb.Error as error:
                 if (said := store_fault(error)) is not None:
                     raise LakeError(said) from error
@@ -238,7 +250,73 @@ def check(lake: Lake, on_file: Callable[[int, int], None] = lambda _done, _of: N
                     counted = found[0] if found else 0
                     broken.append(Broken(file, "damaged", f"{counted} rows, the catalog counts {file.rows}"))
             on_file(done, len(files))
-    return Checked(len(files), rows, broken, wrong)
+        return Checked(len(files), rows, broken, wrong, kept.wrong(), bool(bounds.doubtful(cursor, own)))
+
+
+def repair_bounds(lake: Lake, wrong: Sequence[Wrong]) -> None:
+    """Put right the bounds that a check found wrong, in one transaction of the catalog, and record what they were.
+
+    Tables have none afterwards, files those of their rows.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
+    if lake.catalog_file is not None and is_read_only(lake.catalog_file):
+        raise LakeError(
+            f"the lake {lake.path} cannot be written: its bounds stay as they are; repair it where it may be written,"
+            " or copy the folder to such a place"
+        )
+    lake.remove_bounds([one for one in wrong if one.file is not None])
+    # Whoever has the lake open keeps the old bounds until the next commit: this is one.
+    with lake.write("bounds repaired") as transaction:
+        transaction.cursor.execute(
+            "insert into raw.lake_version by name select max(version) as version, $code as code, $said as added,"
+            " now() as recorded_at from raw.lake_version",
+            {"code": version("smi-pipeline"), "said": [f"repaired: {one}" for one in wrong]},
+        )
+
+
+class _Bounds:
+    """The bounds of tables and files, compared with the rows of one file after the other."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, own: str) -> None:
+        self._cursor = cursor
+        self._columns: dict[int, list[Column]] = {}
+        for column in bounds.columns(cursor, own):
+            self._columns.setdefault(column.table_id, []).append(column)
+        self._tables = bounds.of_tables(cursor, own)
+        self._files: dict[int, dict[int, Range]] = {}
+        for (file, column_id), kept in bounds.of_files(cursor, own).items():
+            self._files.setdefault(file, {})[column_id] = kept
+        listed = [column for columns in self._columns.values() for column in columns]
+        self._of_tables: dict[Column, list[Wrong]] = {}
+        for one in bounds.in_catalog(cursor, own, listed, self._tables):
+            self._of_tables.setdefault(one.column, []).append(one)
+        self._of_files: list[Wrong] = []
+
+    def compare(self, file: DataFile) -> None:
+        if file.id is None:
+            return
+        of_file = self._files.get(file.id, {})
+        columns = self._columns.get(file.table_id, [])
+        months = () if file.month is None else (file.month,)
+        for column, rows, outside_file, outside_table in bounds.in_file(
+            self._cursor, file.path, columns, of_file, self._tables
+        ):
+            if outside_file:
+                kept = of_file[column.column_id]
+                self._of_files.append(Wrong(column, kept, rows, months, (file.id, file.path)))
+            if outside_table:
+                kept = self._tables[column.table_id, column.column_id]
+                self._of_tables.setdefault(column, []).append(Wrong(column, kept, rows, months))
+
+    def wrong(self) -> list[Wrong]:
+        """What does not hold: one a column of a table, then one a column of a file."""
+        merged = []
+        for column, found in self._of_tables.items():
+            rows = bounds.widest(self._cursor, [one.rows for one in found], column.kind)
+            merged.append(replace(found[0], rows=rows, months=tuple(sorted({m for one in found for m in one.months}))))
+        return [*merged, *self._of_files]
 
 
 def _integrity(catalog: Path) -> str | None:

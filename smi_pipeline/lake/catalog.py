@@ -8,7 +8,6 @@ from datetime import date
 import duckdb
 
 from smi_pipeline.lake.connection import Lake, quoted
-from smi_pipeline.lake.storage import lake_name
 
 # Where a file is: every part of its path may be relative to the one before it.
 _FOLDER = """
@@ -42,7 +41,9 @@ select
     f.file_size_bytes,
     f.begin_snapshot,
     f.end_snapshot,
-    try_cast(p.partition_value as date) as month
+    try_cast(p.partition_value as date) as month,
+    f.data_file_id,
+    table_id
 from files as f
 join tables using (table_id)
 left join {meta}.ducklake_file_partition_value as p on p.data_file_id = f.data_file_id and p.partition_key_index = 0
@@ -54,7 +55,8 @@ order by name, month, path
 class DataFile:
     """A file the catalog refers to. `end`: the snapshot that no longer has it; null while it is part of the newest.
 
-    `deletes` files list rows of a data file that are gone; `month` is null where a table has none, or the file several.
+    `deletes` files list rows of a data file that are gone, and have no `id`; `month` is null where a table has none, or
+    the file several.
     """
 
     kind: str
@@ -65,6 +67,8 @@ class DataFile:
     begin: int
     end: int | None
     month: date | None
+    id: int | None
+    table_id: int
 
     @property
     def whose(self) -> str:
@@ -74,7 +78,7 @@ class DataFile:
 
 def meta(lake: Lake) -> str:
     """The schema that DuckLake's own tables are in."""
-    return f"__ducklake_metadata_lake.{'main' if lake.catalog_file is not None else lake_name(lake.path)}"
+    return lake.storage.catalog_schema(lake.path)
 
 
 def data_files(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> list[DataFile]:

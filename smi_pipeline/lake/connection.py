@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +21,9 @@ from pathlib import Path
 import duckdb
 import stamina
 
+from smi_pipeline.lake import bounds
 from smi_pipeline.lake.faults import explained, lost_catalog
-from smi_pipeline.lake.locks import advisory_lock, file_lock, reach
+from smi_pipeline.lake.locks import Held, advisory_lock, file_lock, guard_commits, reach
 from smi_pipeline.lake.reading import is_read_only, readable
 from smi_pipeline.lake.schema import SchemaError, bring_up_to_date
 from smi_pipeline.lake.storage import LakeError, Storage, lake_name, quoted
@@ -30,9 +32,12 @@ from smi_pipeline.settings import Settings
 __all__ = ["Lake", "LakeError", "Transaction", "attempts", "extension_path", "quoted"]
 
 CONFLICTS = 20
+FLUSHED_ROWS = 16_384  # rows of a month that a thread gathers before they go to the row group; DuckDB's own: 524,288
 Prepare = Callable[[duckdb.DuckDBPyConnection], None]
 # What DuckLake says in the second line of a message, and PostgreSQL at its end, of commits that forbid each other.
 _CONFLICT = ("Transaction conflict - ", "Exceeded the maximum retry count ")
+# The locks that are held where this code runs, with the folder of their lake; threads that it starts inherit them.
+_HELD: ContextVar[tuple[tuple[Path, Held], ...]] = ContextVar("held", default=())
 _SERIALIZATION = ("could not serialize access", "deadlock detected")
 
 
@@ -73,11 +78,14 @@ class Lake:
     """The lake in `path`. Cheap to make: the database behind it is opened once a process.
 
     `version`: as it was at that snapshot, views too, and read-only (see `history.at_snapshot`); null: as it is.
+    `doubted`: open it although bounds of its tables may not hold and reads pass over rows (see lake/bounds.py): only to
+    check it and to repair it.
     """
 
     path: Path
     storage: Storage = field(default_factory=Storage)
     version: int | None = None
+    doubted: bool = False
 
     @classmethod
     def of(cls, path: str | Path, storage: Storage | None = None) -> Lake:
@@ -136,9 +144,10 @@ class Lake:
                         cursor.execute("begin")
                         yield transaction
                         if transaction.wanted:
+                            told = extra | self._locks()
                             cursor.execute(
                                 "call lake.set_commit_message('smi', $message, extra_info => $extra)",
-                                {"message": message, "extra": json.dumps(extra, default=str)},
+                                {"message": message, "extra": json.dumps(told, default=str)},
                             )
                             cursor.execute("commit")
                             # null where there was nothing to commit, as after expiry, and nothing was before
@@ -152,23 +161,43 @@ class Lake:
         finally:
             cursor.close()
 
+    def remove_bounds(self, files: Iterable[bounds.Wrong] = ()) -> None:
+        """Take the bounds of all tables out of the catalog, and put right those of `files`, in one transaction.
+
+        After each creation of a table; see lake/bounds.py.
+        """
+        cursor = self._cursor()
+        try:
+            with self.lock("write"), self._told():
+                bounds.remove(cursor, self.storage.catalog_schema(self.path), files)
+        finally:
+            cursor.close()
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the lake's lock of that name; waits for it. It is free again when the process dies.
 
+        What is written meanwhile is committed only while the lock is still held.
+
         Raises:
-            LakeError: the lake's folder cannot be written, or its catalog's database cannot be reached.
+            LakeError: the lake's folder cannot be written, its catalog's database cannot be reached, or the lock was
+                lost meanwhile.
         """
-        if self.storage.conninfo is not None:
-            with advisory_lock(self.storage.conninfo, self.storage.password, f"smi {lake_name(self.path)} {name}"):
-                yield
-            return
-        with ExitStack() as held:
+        with ExitStack() as stack:
+            if self.storage.conninfo is not None:
+                schema = lake_name(self.path)
+                held = stack.enter_context(advisory_lock(self.storage.conninfo, self.storage.password, schema, name))
+            else:
+                try:
+                    held = stack.enter_context(file_lock(self.path / ".locks", name))
+                except OSError as error:
+                    raise self._not_writable(error) from error
+            before = _HELD.set((*_HELD.get(), (self.path, held)))
             try:
-                held.enter_context(file_lock(self.path / ".locks", name))
-            except OSError as error:
-                raise self._not_writable(error) from error
-            yield
+                yield
+            finally:
+                _HELD.reset(before)
+            held.check()
 
     def exists(self) -> bool:
         """Whether the lake has been created; one whose catalog is lost from beside its files has been."""
@@ -192,9 +221,21 @@ class Lake:
             return _one(cursor.execute("select max(snapshot_id) from ducklake_snapshots('lake')"))
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = database(os.getpid(), self).cursor()
-        cursor.execute("use lake; set TimeZone='UTC'")  # a cursor inherits neither
+        cursor = database(os.getpid(), self).cursor()  # it inherits none of the settings
+        cursor.execute(f"use lake; set TimeZone='UTC'; set partitioned_write_flush_threshold={FLUSHED_ROWS}")
         return cursor
+
+    def _locks(self) -> dict[str, list[tuple[str, int]]]:
+        """The locks this process holds while it commits, for the server that counts them.
+
+        Raises:
+            LakeError: one of them is lost.
+        """
+        mine = [held for path, held in _HELD.get() if path == self.path]
+        for held in mine:
+            held.check()
+        numbered = [(held.name, held.number) for held in mine if held.number is not None]
+        return {"locks": numbered} if numbered else {}
 
     def _alone(self, over: str | None) -> AbstractContextManager[None]:
         if self.storage.conninfo is None:
@@ -258,10 +299,10 @@ def database(_pid: int, lake: Lake) -> duckdb.DuckDBPyConnection:
 
 def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Attach the lake and see that it has the declared tables; where it cannot be written, attach it for reading."""
-    catalog = lake.catalog_file
+    catalog, own = lake.catalog_file, lake.storage.catalog_schema(lake.path)
     if catalog is not None and is_read_only(catalog):
         lake.storage.attach_read_only(connection, lake.path, readable(catalog))
-        bring_up_to_date(connection, writable=False)
+        bring_up_to_date(connection, own, writable=False, doubted=lake.doubted)
         return
     if lake.version is not None:
         lake.storage.attach(connection, lake.path, "lake", f"SNAPSHOT_VERSION {lake.version}")
@@ -270,7 +311,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         if catalog is not None and (lost := lost_catalog(lake.path)) is not None:
             raise LakeError(lost)
         lake.storage.attach(connection, lake.path, "lake")
-        bring_up_to_date(connection)
+        if lake.storage.conninfo is not None:
+            guard_commits(lake.storage.conninfo, lake.storage.password, lake_name(lake.path))
+        bring_up_to_date(connection, own, doubted=lake.doubted)
 
 
 def _suspect(lake: Lake) -> str:

@@ -49,6 +49,19 @@ def replace_month(
     """
     if not _TABLE.fullmatch(table):
         raise ValueError(f"not a derived table: {table!r}")
+    done = _replaced(lake, table, month, source, gates)
+    if done is None:
+        _create(lake, table, month, source)
+        done = _replaced(lake, table, month, source, gates)
+    if done is None:
+        raise LakeError(f"{table} was dropped while its month {month:%Y-%m} was replaced; run the same command again")
+    return done
+
+
+def _replaced(
+    lake: Lake, table: str, month: date, source: pl.DataFrame | str, gates: Sequence[Gate]
+) -> Replaced | None:
+    """Replace the month; null, and nothing is done, where there is no such table yet."""
     for attempt in attempts():
         with (
             attempt,
@@ -60,28 +73,49 @@ def replace_month(
                 month=month,
             ) as transaction,
         ):
-            rows, changed = _replace(transaction, table, month, gates)
-    return Replaced(rows=rows, changed=changed, snapshot=transaction.snapshot)
+            done = _replace(transaction, table, month, gates)
+    return None if done is None else Replaced(*done, snapshot=transaction.snapshot)
 
 
-def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[Gate]) -> tuple[int, bool]:
+def _create(lake: Lake, table: str, month: date, source: pl.DataFrame | str) -> None:
+    """Create the table without a row, in a commit of its own: it must have no bounds before it has rows.
+
+    Under the lock of whoever replaces a month in it, on every kind of lake: nobody may bring rows in between.
+    """
+    schema, name = table.split(".")
+    first = source.clear() if isinstance(source, pl.DataFrame) else f"select * from ({source}) limit 0"
+
+    def stage(cursor: duckdb.DuckDBPyConnection) -> None:
+        _stage(cursor, month, first)
+
+    with lake.lock(f"replace {table}"):
+        for attempt in attempts():
+            with attempt, lake.write(f"{table} created", prepare=stage, table=table) as transaction:
+                if _columns(transaction.cursor, "lake", schema, name):
+                    transaction.discard()
+                    continue
+                transaction.cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
+                transaction.cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
+        lake.remove_bounds()
+
+
+def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[Gate]) -> tuple[int, bool] | None:
     """Put the staged rows in place of the month's; give their number, and whether that is a change."""
     cursor = transaction.cursor
+    schema, name = table.split(".")
+    there = _columns(cursor, "lake", schema, name)
+    if not there:
+        transaction.discard()
+        return None
     rows = _count(cursor, f"select count(*) from {_STAGED}")
     if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
         raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
     for gate in gates:
         gate(cursor, _STAGED)
-    schema, name = table.split(".")
-    there = _columns(cursor, "lake", schema, name)
-    if not there:
-        cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
-        cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
-    else:
-        _evolve(cursor, table, there)
-        if _same(cursor, table, month):
-            transaction.discard()
-            return rows, False
+    _evolve(cursor, table, there)
+    if _same(cursor, table, month):
+        transaction.discard()
+        return rows, False
     cursor.execute(f"delete from {table} where month = $1", [month])
     cursor.execute(f"insert into {table} by name from {_STAGED}")
     return rows, True

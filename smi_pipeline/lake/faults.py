@@ -7,6 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from smi_pipeline.lake.locks import LOST_LOCK
+
 _NO_ROOM = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
 _CATALOG = ("disk image is malformed", "file is not a database", "unsupported file format", "file is encrypted")
 _DAMAGED = (
@@ -38,13 +40,24 @@ _STORE = (
 _ITS_WORDS = re.compile(
     r"^[A-Z][A-Za-z]+: .+$", re.MULTILINE
 )  # the code and message of its answer, in a line of their own
+_LOST = re.compile(rf"{LOST_LOCK} (.+)")
 _PARQUET = re.compile(r"""["']([^"']+\.parquet)["']""")
 _PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?[^/]+\.parquet$")
 
 
 def explained(error: Exception, lake: Path) -> str | None:
     """One line that names the file and the remedy; null where nothing is broken and the error is the caller's own."""
-    return store_fault(error) or _file_fault(error, lake)
+    return _lost_lock(error) or store_fault(error) or _file_fault(error, lake)
+
+
+def _lost_lock(error: Exception) -> str | None:
+    found = _LOST.search(str(error))
+    if found is None:
+        return None
+    return (
+        f"the lock {found[1]} was lost and another process has taken it (its connection to the catalog's database"
+        " ended): nothing of this write was kept; run the same command again"
+    )
 
 
 def _file_fault(error: Exception, lake: Path) -> str | None:

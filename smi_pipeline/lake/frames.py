@@ -22,6 +22,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "varchar[]": pl.List(pl.String),
 }
 _JSON = msgspec.json.Encoder()
+_READ = "read_rows"
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -39,8 +40,14 @@ class Frame:
 
 
 def read_frame(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | None = None) -> pl.DataFrame:
-    """What a query returns. Instants come as UTC microseconds; JSON and UUID columns as text."""
-    frame = pl.DataFrame(cursor.sql(sql, params=dict(params or {})))
+    """What a query returns. Instants come as UTC microseconds; JSON and UUID columns as text.
+
+    The rows go to a temporary table first. polars takes a stream of rows without letting go of Python's lock, and a
+    query that DuckLake sends to its catalog on the way waits for that lock: both would wait for ever.
+    """
+    cursor.execute(f"create or replace temp table {_READ} as {sql}", dict(params or {}))
+    frame = pl.DataFrame(cursor.sql(f"from temp.main.{_READ}"))
+    cursor.execute(f"drop table temp.main.{_READ}")
     zoned = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone]
     return frame.with_columns(pl.col(zoned).dt.convert_time_zone("UTC")) if zoned else frame
 

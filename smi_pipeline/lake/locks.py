@@ -4,31 +4,89 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from smi_pipeline.lake.storage import LakeError
 
+LOST_LOCK = "smi lost the lock"  # begins what the server says of a commit that it refuses
+_AGAIN = "another process may have written meanwhile: look at what is there and run the same command again"
+_GUARD = (
+    "create table if not exists {schema}.smi_lock (name text primary key, number bigint not null)",
+    """
+    create or replace function {schema}.smi_guard() returns trigger language plpgsql as $$
+    declare held jsonb;
+    begin
+        for held in select jsonb_array_elements(new.commit_extra_info::jsonb -> 'locks') loop
+            perform from {schema}.smi_lock
+            where name = held ->> 0 and number = (held ->> 1)::bigint
+            for share;
+            if not found then
+                raise exception 'smi lost the lock %', held ->> 0;
+            end if;
+        end loop;
+        return new;
+    end $$
+    """,
+    """
+    create or replace trigger smi_guard before insert on {schema}.ducklake_snapshot_changes
+    for each row when (new.author = 'smi' and new.commit_extra_info is not null)
+    execute function {schema}.smi_guard()
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lock that is held. `number`: of PostgreSQL's, how often the lock has been taken, this time included.
+
+    `check` raises LakeError once the lock is lost: another may hold it by now.
+    """
+
+    name: str
+    number: int | None
+    check: Callable[[], None]
+
 
 @contextmanager
-def file_lock(folder: Path, name: str) -> Iterator[None]:
+def file_lock(folder: Path, name: str) -> Iterator[Held]:
     """Hold an exclusive lock on `folder`/`name`.lock; waits for it.
+
+    It is lost when the file is deleted or replaced: whoever comes next locks another file.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    path = folder / f"{name}.lock"
+
+    def same() -> bool:
+        mine = os.fstat(handle)
+        try:
+            return os.path.samestat(mine, path.stat())
+        except FileNotFoundError:
+            return False
+
+    def check() -> None:
+        if not same():
+            raise LakeError(f"{path} was deleted while its lock was held; {_AGAIN}")
+
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if same():  # otherwise it was deleted while this process waited for it
+                yield Held(name, None, check)
+                return
+        finally:
+            os.close(handle)
 
 
 def held_locks(folder: Path) -> list[str]:
@@ -44,15 +102,54 @@ def held_locks(folder: Path) -> list[str]:
 
 
 @contextmanager
-def advisory_lock(conninfo: str, password: SecretStr | None, name: str) -> Iterator[None]:
+def advisory_lock(conninfo: str, password: SecretStr | None, schema: str, name: str) -> Iterator[Held]:
     """Hold an advisory lock of the catalog's database; waits for it. The server frees it when the connection ends.
+
+    Each holder counts the lock's number up in `schema`. Commits carry it, and the server refuses one with an earlier
+    number (see `guard_commits`): a holder that lost its connection, and with it the lock, cannot commit after the next.
 
     Raises:
         LakeError: the database cannot be reached.
     """
     with reach(conninfo, password) as connection:
-        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
-        yield
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
+        with connection.transaction():
+            row = None
+            if connection.execute("select to_regclass(%s)", [f"{schema}.smi_lock"]).fetchone() != (None,):
+                row = connection.execute(
+                    sql.SQL(
+                        "insert into {} as l values (%s, 1) on conflict (name) do update set number = l.number + 1"
+                        " returning number"
+                    ).format(sql.Identifier(schema, "smi_lock")),
+                    [name],
+                ).fetchone()
+
+        def check() -> None:
+            try:
+                connection.execute("select 1")
+            except psycopg.Error as error:
+                reason = " ".join(str(error).split())
+                raise LakeError(f"the connection that held the lock {name} is gone ({reason}); {_AGAIN}") from None
+
+        yield Held(name, None if row is None else int(row[0]), check)
+
+
+def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> None:
+    """See that the server itself refuses a commit to the lake in `schema` whose writer no longer holds its locks.
+
+    The message of a commit names each lock with its number. In the commit's own transaction a trigger compares them
+    with those counted by `advisory_lock`, and has later holders wait until that transaction has ended.
+    """
+    with reach(conninfo, password) as connection:
+        known = connection.execute(
+            "select 1 from pg_trigger where tgname = 'smi_guard' and tgrelid = to_regclass(%s)",
+            [f"{schema}.ducklake_snapshot_changes"],
+        ).fetchone()
+        if known is not None:
+            return
+        with connection.transaction():
+            for statement in _GUARD:
+                connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
 
 
 def reach(conninfo: str, password: SecretStr | None) -> psycopg.Connection:

@@ -19,7 +19,7 @@ from typing import Literal
 import duckdb
 
 from smi_pipeline.lake.care import CARE, delete_unneeded_now, flush, let_go
-from smi_pipeline.lake.catalog import meta, snapshots
+from smi_pipeline.lake.catalog import snapshots
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.tables import DECLARED
@@ -207,27 +207,11 @@ def purge(lake: Lake) -> Held:
         held = still_held(cursor)
     let_go(lake, held.snapshots)
     delete_unneeded_now(lake)
-    _clear_statistics(lake)
     if lake.catalog_file is not None:
         with lake.lock("write"), closing(sqlite3.connect(lake.catalog_file, timeout=30)) as catalog:
             catalog.execute("vacuum")  # what is deleted from a page of SQLite's stays legible in it
             catalog.execute("pragma wal_checkpoint(truncate)")
     return held
-
-
-def _clear_statistics(lake: Lake) -> None:
-    """Take the least and the greatest text out of the catalog's statistics of whole tables, which only ever widen.
-
-    Those of single files stay, and are what leaves files unread.
-    """
-    own = meta(lake)
-    with lake.lock("write"), lake.read() as cursor:
-        cursor.execute(
-            f"update {own}.ducklake_table_column_stats set min_value = null, max_value = null"
-            f" where column_id in (select column_id from {own}.ducklake_column as c"
-            " where c.table_id = ducklake_table_column_stats.table_id and c.column_type in ('varchar', 'json'))"
-        )
-        cursor.execute("commit")
 
 
 class _Told:

@@ -1,43 +1,63 @@
 """How a lake gets the tables this code declares: what is missing is added, in the order of the declarations; no more.
 
 The lake records the version of the declarations it has (raw.lake_version), so that older code does not write into a
-newer lake. A column is never dropped and never changes its type: earlier editions rest on it.
+newer lake. A column is never dropped and never changes its type: earlier editions rest on it. A lake of earlier code
+also loses the bounds of its tables, unless they may have made it answer wrongly (see lake/bounds.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import duckdb
 
+from smi_pipeline.lake import bounds
 from smi_pipeline.lake.tables import DECLARED, SCHEMAS, VERSION, create_statements
 
 Columns = dict[tuple[str, str], str]
 _VERSIONS = "raw.lake_version"
+# A row group is written from memory: 50,000 rows of raw.x_posts take up to 180 MiB, DuckDB's own 122,880 up to 320.
+ROW_GROUP_ROWS = 50_000
 
 
 class SchemaError(Exception):
     """The lake's tables and the declared ones differ by more than additions; the message says how, and the remedy."""
 
 
-def bring_up_to_date(connection: duckdb.DuckDBPyConnection, *, writable: bool = True) -> None:
+def bring_up_to_date(
+    connection: duckdb.DuckDBPyConnection, own: str, *, writable: bool = True, doubted: bool = False
+) -> None:
     """Add the declared schemas, tables and columns that an attached lake lacks, in one commit; none if it has them all.
 
+    Args:
+        connection: the lake is attached to it as `lake`.
+        own: the schema of DuckLake's own tables.
+        writable: nothing is changed otherwise.
+        doubted: leave the bounds of its tables as they are, also those that may not hold.
+
     Raises:
-        SchemaError: the lake is newer than this code, has a column of another type or one that is not declared, or
-            lacks something and is not writable.
+        SchemaError: the lake is newer than this code, has a column of another type or one that is not declared, lacks
+            something and is not writable, or has bounds that may not hold.
     """
     there = _columns(connection)
     recorded = _recorded(connection, there)
     refuse_what_is_no_addition(there, recorded)
+    if not doubted and (columns := bounds.doubtful(connection, own)):
+        raise SchemaError(_doubt(columns, writable=writable))
     added = missing(there)
-    if not added and recorded == VERSION:
-        return
-    if not writable:
-        raise SchemaError(
-            f"its tables are of version {recorded}, this code has {VERSION} (added: {', '.join(added[:3])} ...)."
-            " Open it once where it may be written, or copy the folder to such a place"
-        )
+    if added or recorded != VERSION:
+        if not writable:
+            raise SchemaError(
+                f"its tables are of version {recorded}, this code has {VERSION} (added: {', '.join(added[:3])} ...)."
+                " Open it once where it may be written, or copy the folder to such a place"
+            )
+        _add(connection, there, added)
+    if writable and not doubted:
+        _lay_out(connection, own)
+
+
+def _add(connection: duckdb.DuckDBPyConnection, there: Columns, added: list[str]) -> None:
     connection.execute("use lake")
     connection.execute("begin")
     for schema in SCHEMAS:
@@ -50,6 +70,26 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, *, writable: bool = 
     )
     connection.execute("call lake.set_commit_message('smi', $message)", {"message": f"tables of version {VERSION}"})
     connection.execute("commit")
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection, own: str) -> None:
+    """See that row groups have their size and tables no bounds; nothing is changed where it is so."""
+    size = connection.execute(f"select value from {own}.ducklake_metadata where key = 'parquet_row_group_size'")
+    if size.fetchone() != (str(ROW_GROUP_ROWS),):
+        connection.execute(f"call lake.set_option('parquet_row_group_size', '{ROW_GROUP_ROWS}')")
+    if bounds.are_kept(connection, own):
+        bounds.remove(connection, own)
+
+
+def _doubt(columns: Sequence[bounds.Column], *, writable: bool) -> str:
+    named = ", ".join(f"{column.table}.{column.name}" for column in columns[:3])
+    more = f" and {len(columns) - 3} more" if len(columns) > 3 else ""  # noqa: PLR2004
+    remedy = "`smi lake check` names what is wrong, `smi lake check --repair` puts it right"
+    where = "" if writable else ", in a copy of the folder that may be written"
+    return (
+        f"the catalog's bounds of {named}{more} may not hold for their rows, and reads would then pass over rows in"
+        f" silence (a fault of DuckLake 1.5.5, in lakes of smi_pipeline 0.1.0); {remedy}{where}"
+    )
 
 
 def missing(there: Columns) -> list[str]:

@@ -80,6 +80,10 @@ class Storage:
         """Where the lake in `folder` keeps its Parquet files."""
         return str(folder / "tables") if self.data_path is None else f"{self.data_path.rstrip('/')}/{lake_name(folder)}"
 
+    def catalog_schema(self, folder: Path) -> str:
+        """The schema that DuckLake's own tables are in, of the lake in `folder` attached as `lake`."""
+        return f"__ducklake_metadata_lake.{'main' if self.conninfo is None else lake_name(folder)}"
+
     def attach(self, connection: duckdb.DuckDBPyConnection, folder: Path, name: str, *options: str) -> None:
         """Attach the lake in `folder` under a name; with `options`, further ones of DuckLake."""
         # The stored data path is absolute: without OVERRIDE a moved lake would write into its old folder.
