@@ -81,6 +81,12 @@ def elsewhere(request):
 
 
 @pytest.fixture
+def elsewhere_only(servers):
+    """Where a lake is kept whose catalog is in PostgreSQL and whose files are in a bucket."""
+    return storage(servers.fresh(f"t{uuid.uuid4().hex[:12]}"))
+
+
+@pytest.fixture
 def lake(tmp_path, elsewhere):
     return Lake.of(tmp_path / "lake", storage(elsewhere))
 
