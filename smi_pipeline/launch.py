@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,7 +24,7 @@ from dagster._core.instance.ref import InstanceRef
 from smi_pipeline.definitions import defs
 from smi_pipeline.defs.failures import step_failures
 from smi_pipeline.defs.jobs import DERIVED_GROUPS, checks_of
-from smi_pipeline.defs.runs import COMMAND_LINE, DAY, MONTH, STARTED_BY
+from smi_pipeline.defs.runs import COMMAND_LINE, DAY, MONTH, STARTED_BY, limit_pools
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import Month
@@ -75,6 +75,19 @@ def dagster_home(lake: Path) -> Path:
     return home
 
 
+def history(lake: Path, overrides: Mapping[str, object] | None = None) -> dg.DagsterInstance:
+    """The instance in DAGSTER_HOME with its tables, and with the pools' limits before the first run.
+
+    Raises:
+        LakeError: the folder cannot be written.
+    """
+    home = dagster_home(lake)
+    with Lake.of(lake).lock("dagster"):  # two first processes at once would both create the instance's tables
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+        limit_pools(instance)
+    return instance
+
+
 class Launcher:
     """Runs `collect` and `derive` against one Dagster instance."""
 
@@ -86,10 +99,7 @@ class Launcher:
     @classmethod
     def on_this_host(cls) -> Launcher:
         """Against the instance in DAGSTER_HOME, whose runs the UI shows too."""
-        now = settings()
-        home = dagster_home(now.lake)
-        with Lake.of(now.lake).lock("dagster"):  # two first runs at once would both create the instance's tables
-            return cls(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_NO_OUTPUT_FILES)))
+        return cls(history(settings().lake, overrides=_NO_OUTPUT_FILES))
 
     def steps(self, to: Goal) -> int:
         """How many steps a derivation up to `to` has at most."""

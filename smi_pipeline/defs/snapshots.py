@@ -14,6 +14,7 @@ from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import DAYS, ZONE, day_of
 from smi_pipeline.defs.raw import OWNERS, accounts_between, asking_metadata, must_be_finished, opener, source_of
+from smi_pipeline.defs.runs import pool_of
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import take_snapshot
 from smi_pipeline.registry.models import PLATFORMS, Platform
@@ -28,7 +29,7 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
         owners=OWNERS,
         partitions_def=DAYS,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
-        pool=f"api_{platform}",
+        pool=pool_of(platform),
         tags={"platform": platform},
         description=f"Followers and totals of the {platform} accounts on a day: rows of raw.{platform}_accounts.",
     )
