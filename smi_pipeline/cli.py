@@ -268,6 +268,15 @@ def doctor() -> None:
 
 
 @app.command()
+def prepare() -> None:
+    """Make Dagster's folder, tables and pools, before the first of several processes starts (deploy/)."""
+    from smi_pipeline.launch import history  # noqa: PLC0415
+
+    history(settings().lake).dispose()
+    out.print(f"Dagster's history is ready in {os.environ['DAGSTER_HOME']}", soft_wrap=True)
+
+
+@app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     dataset: Annotated[Path, typer.Option(help="Data set the sandbox serves.")] = SCENARIO,

@@ -13,7 +13,7 @@ import sys
 from types import FrameType
 
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.launch import dagster_home
+from smi_pipeline.launch import history
 from smi_pipeline.settings import PROJECT, Settings
 
 STOP_SECONDS = 30
@@ -26,7 +26,7 @@ def serve(settings: Settings, port: int) -> int:
         LakeError: the port is taken.
     """
     refuse_taken(port)
-    dagster_home(settings.lake)
+    history(settings.lake).dispose()
     Lake.configured(settings).snapshot()  # a lake that cannot be opened: say so now
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port)]
     process = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)  # noqa: S603

@@ -9,20 +9,22 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.execution.execute_in_process import core_execute_in_process
 from dagster._core.instance.ref import InstanceRef
 
 from smi_pipeline.definitions import defs
 from smi_pipeline.defs.failures import step_failures
-from smi_pipeline.defs.jobs import DERIVED_GROUPS
-from smi_pipeline.defs.runs import COMMAND_LINE, DAY, MONTH, STARTED_BY
+from smi_pipeline.defs.jobs import DERIVED_GROUPS, checks_of
+from smi_pipeline.defs.runs import COMMAND_LINE, DAY, MONTH, STARTED_BY, limit_pools
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.months import Month
@@ -73,6 +75,19 @@ def dagster_home(lake: Path) -> Path:
     return home
 
 
+def history(lake: Path, overrides: Mapping[str, object] | None = None) -> dg.DagsterInstance:
+    """The instance in DAGSTER_HOME with its tables, and with the pools' limits before the first run.
+
+    Raises:
+        LakeError: the folder cannot be written.
+    """
+    home = dagster_home(lake)
+    with Lake.of(lake).lock("dagster"):  # two first processes at once would both create the instance's tables
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+        limit_pools(instance)
+    return instance
+
+
 class Launcher:
     """Runs `collect` and `derive` against one Dagster instance."""
 
@@ -84,10 +99,7 @@ class Launcher:
     @classmethod
     def on_this_host(cls) -> Launcher:
         """Against the instance in DAGSTER_HOME, whose runs the UI shows too."""
-        now = settings()
-        home = dagster_home(now.lake)
-        with Lake.of(now.lake).lock("dagster"):  # two first runs at once would both create the instance's tables
-            return cls(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_NO_OUTPUT_FILES)))
+        return cls(history(settings().lake, overrides=_NO_OUTPUT_FILES))
 
     def steps(self, to: Goal) -> int:
         """How many steps a derivation up to `to` has at most."""
@@ -156,15 +168,22 @@ class Launcher:
         run_id = str(uuid.uuid4())
         if on_step is not None:
             self._instance.add_event_listener(run_id, lambda event: _listen(event, on_step))
-        result = self._definitions.resolve_job_def(job).execute_in_process(
+        whole = self._definitions.resolve_job_def(job)
+        partition = {} if partition_key is None else {"dagster/partition": partition_key}
+        # What JobDefinition.execute_in_process does, which cannot be told the checks and then takes all there are.
+        chosen = whole.as_ephemeral_job(resource_defs={}, input_values={}).get_subset(
+            asset_selection=set(keys), asset_check_selection=set(checks_of(whole, keys))
+        )
+        result = core_execute_in_process(
+            job=InMemoryJob(chosen),
             run_config=_QUIET | config,
             instance=self._instance,
-            partition_key=partition_key,
+            output_capturing_enabled=True,
             raise_on_error=False,
-            asset_selection=list(keys),
-            run_id=run_id,
             # Whoever started it sees how it ends, and starts it again.
-            tags=tags | {STARTED_BY: COMMAND_LINE, "dagster/max_retries": "0"},
+            run_tags=tags | partition | {STARTED_BY: COMMAND_LINE, "dagster/max_retries": "0"},
+            run_id=run_id,
+            asset_selection=frozenset(keys),
         )
         ended = _ended(result)
         ended.interrupted |= _signalled(self._signals)

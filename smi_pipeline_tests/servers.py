@@ -76,8 +76,8 @@ def serving(folder):
     """Both servers, stopped at the end."""
     buckets = folder / "buckets"
     (buckets / BUCKET).mkdir(parents=True)
-    with _postgres(folder / "postgres") as postgres, _store(buckets) as store:
-        yield Servers(postgres, store, buckets)
+    with postgres(folder / "postgres") as listens, _store(buckets) as store:
+        yield Servers(listens, store, buckets)
 
 
 def binaries():
@@ -88,7 +88,7 @@ def binaries():
 
 
 @contextmanager
-def _postgres(folder):
+def postgres(folder, port=5432):
     """Yields the folder of the socket it listens on: a path of its own, which no other process can have taken."""
     programs, user = binaries(), "postgres" if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="smi") as short:  # a socket's path may have 107 characters
@@ -103,9 +103,22 @@ def _postgres(folder):
             made = {"user": user, "cwd": "/", "stdout": written, "stderr": written}
             subprocess.run([programs / "initdb", "-D", data, *how], check=True, **made)
             Path(short).chmod(0o755)
-            command = [programs / "postgres", "-D", data, "-h", "", "-k", short, "-F", "-c", "max_connections=500"]
+            command = [
+                programs / "postgres",
+                "-D",
+                data,
+                "-h",
+                "",
+                "-k",
+                short,
+                "-p",
+                str(port),
+                "-F",
+                "-c",
+                "max_connections=500",
+            ]
             with _running(command, **made) as process:
-                asked = [programs / "pg_isready", "-q", "-h", short]
+                asked = [programs / "pg_isready", "-q", "-h", short, "-p", str(port)]
                 _wait_for(process, log, lambda: subprocess.run(asked, check=False).returncode == 0)
                 yield short
 

@@ -13,6 +13,7 @@ import pytest
 from smi import PROJECT, SAMPLE, command, environment
 
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.registry.models import PLATFORMS
 
 LAUNCH = """
 mutation ($job: String!, $month: String!) {
@@ -28,6 +29,7 @@ mutation ($job: String!, $month: String!) {
 }
 """
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+TIMES = "{ runsOrError { ... on Runs { results { startTime endTime } } } }"
 GRAPH = "{ assetNodes { assetKey { path } groupName dependencyKeys { path } isExecutable isPartitioned } }"
 
 
@@ -114,10 +116,20 @@ def test_the_ui_shows_the_whole_graph(dev):
     assert not nodes["raw/input_file"]["isExecutable"]
 
 
+def test_every_platforms_pool_has_its_limit_before_the_first_run(dev):
+    port, _ = dev
+    limits = ask(port, "{ instance { concurrencyLimits { concurrencyKey slotCount } } }")["instance"][
+        "concurrencyLimits"
+    ]
+    assert {one["concurrencyKey"]: one["slotCount"] for one in limits} == {f"api_{name}": 1 for name in PLATFORMS}
+
+
 @pytest.mark.long
 def test_two_months_materialised_through_the_ui_at_the_same_time_succeed(dev):
     port, path = dev
     assert run(port, "collect", ["2025-04", "2025-05"]) == ["SUCCESS", "SUCCESS"]
+    first, second = sorted(ask(port, TIMES)["runsOrError"]["results"], key=lambda one: one["startTime"])
+    assert first["endTime"] <= second["startTime"]  # the first runs of a new instance, and one at a platform's API
     assert run(port, "derive", ["2025-05", "2025-04"]) == ["SUCCESS", "SUCCESS"]
     with Lake.of(path).read() as cursor:
         got = cursor.execute(

@@ -4,10 +4,13 @@ import configparser
 import re
 
 import dagster as dg
+import psycopg
 import pytest
 import yaml
-from servers import PASSWORD
+from servers import PASSWORD, postgres
 from smi import PROJECT, SAMPLE, smi
+
+from smi_pipeline.registry.models import PLATFORMS
 
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
@@ -18,9 +21,9 @@ def read(name):
 
 
 def test_postgresql_changes_where_history_is_kept_and_nothing_else():
-    own, postgres = read("dagster.yaml"), read("deploy/dagster.postgres.yaml")
-    assert postgres.pop("storage")["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_POSTGRES_PASSWORD"}
-    assert postgres == own
+    own, other = read("dagster.yaml"), read("deploy/dagster.postgres.yaml")
+    assert other.pop("storage")["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_POSTGRES_PASSWORD"}
+    assert other == own
 
 
 def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
@@ -31,10 +34,11 @@ def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
     # The server listens on a socket alone: without a host libpq asks PGHOST, which may be its folder.
     named = {"HOST": "", "USER": "smi", "PASSWORD": PASSWORD, "DB": "history"}
     settings = {f"DAGSTER_POSTGRES_{name}": value for name, value in named.items()}
-    settings |= {"DAGSTER_HOME": str(home), "PGHOST": servers.postgres}
+    settings |= {"DAGSTER_HOME": str(home), "PGHOST": servers.postgres}  # and no PGPORT: 5432
     where = ("--platform", "x", "--sandbox", SAMPLE, "--lake", tmp_path / "lake")
     done = smi("collect", "2025-05", *where, **settings)
     assert done.returncode == 0, done.stderr
+    monkeypatch.delenv("PGPORT", raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.from_config(str(home)) as instance:
@@ -48,6 +52,22 @@ def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
     assert told["quota units"] >= told["requests"] > 9
     assert not list(home.rglob("*.db"))
     assert not [path for path in home.rglob("*") if path.is_file() and PASSWORD in path.read_text(errors="replace")]
+
+
+def test_history_is_kept_at_the_port_that_pgport_names(servers, tmp_path):
+    """The socket's name has the port: at the usual one nobody listens there."""
+    home, password = tmp_path / "home", {"password": PASSWORD, "user": "smi", "dbname": "postgres"}
+    home.mkdir()
+    (home / "dagster.yaml").write_bytes((DEPLOY / "dagster.postgres.yaml").read_bytes())
+    with postgres(tmp_path / "postgres", port=5433) as folder:
+        named = {"HOST": "", "USER": "smi", "PASSWORD": PASSWORD, "DB": "postgres"}
+        settings = {f"DAGSTER_POSTGRES_{name}": value for name, value in named.items()}
+        settings |= {"DAGSTER_HOME": str(home), "PGHOST": folder, "SMI_LAKE": str(tmp_path / "lake")}
+        done = smi("prepare", **settings, PGPORT="5433")
+        assert done.returncode == 0, done.stderr
+        with psycopg.connect(host=folder, port=5433, **password) as connection:
+            kept = connection.execute('select concurrency_key, "limit" from concurrency_limits').fetchall()
+    assert dict(kept) == {f"api_{platform}": 1 for platform in PLATFORMS}
 
 
 def test_all_three_processes_are_there_and_find_each_other():
@@ -76,6 +96,27 @@ def test_a_unit_reads_its_secrets_from_a_file_and_may_write_only_its_folder(unit
     service = parser["Service"]
     assert (service["EnvironmentFile"], service["ReadWritePaths"]) == ("/srv/smi/smi.env", "/srv/smi")
     assert service["ProtectSystem"] == "strict"
+
+
+def test_every_variable_of_the_postgresql_file_is_explained():
+    """PGPORT is libpq's own and stands in a comment there: a field of Dagster's that names a variable needs it set."""
+    variables = {*re.findall(r"env: (\w+)", (DEPLOY / "dagster.postgres.yaml").read_text()), "PGPORT"}
+    assert len(variables) == 5
+    for name in variables:
+        assert name in (DEPLOY / "README.md").read_text(), name
+        assert re.search(rf"^# {name}=", (PROJECT / ".env.example").read_text(), re.MULTILINE), name
+
+
+def test_the_set_up_step_makes_tables_and_pools_before_anything_else_starts():
+    unit, service = (
+        (DEPLOY / "systemd" / "smi-setup.service").read_text(),
+        read("deploy/compose.yaml")["services"]["setup"],
+    )
+    assert [line.rsplit("/bin/", 1)[1] for line in re.findall("^ExecStart=.*", unit, re.MULTILINE)] == [
+        "python -m dagster instance migrate",
+        "smi prepare",
+    ]
+    assert service["command"] == 'sh -c "python -m dagster instance migrate && smi prepare"'
 
 
 def test_every_file_of_the_folder_is_explained():

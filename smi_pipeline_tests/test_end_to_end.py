@@ -6,10 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import Counter
 
+import dagster as dg
 from polars.testing import assert_frame_equal
 from smi import PROJECT, SAMPLE, command, environment, rows, smi, smi_each, until
 
+from smi_pipeline.definitions import defs
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.frames import read_frame
 
@@ -93,6 +96,32 @@ def test_a_collected_month_runs_again_without_a_request_to_the_same_bytes(whole)
     assert files(path / "reports") == before
     assert rows(path, "select sum(requests), count(*) from raw.collection") == requests
     assert Lake.of(path).snapshot() == snapshot
+
+
+def test_a_run_makes_the_checks_of_its_job_and_none_of_them_asks_whether_it_is_late(whole, tmp_path):
+    """Freshness is looked at from outside the runs: a month derived late would show as failed for ever."""
+    path = tmp_path / "lake"
+    shutil.copytree(whole, path)
+    where = ("--sandbox", SAMPLE, "--lake", path)
+    smi("run", "2025-05", "--to", "metrics", "--platform", "x", "--force", *where, check=True)
+    jobs = {job: defs().resolve_job_def(job) for job in ("collect", "derive")}
+    kinds = {dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    chosen = set()
+    with dg.DagsterInstance.from_config(str(path / ".dagster")) as instance:
+        for run in instance.get_runs():
+            events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=kinds)]
+            made = Counter(
+                event.asset_check_planned_data.asset_check_key
+                if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+                else event.asset_check_evaluation_data.asset_check_key
+                for event in events
+            )
+            own = jobs[run.job_name].asset_layer.asset_graph.asset_check_keys
+            assert made == dict.fromkeys((one for one in own if one.asset_key in run.asset_selection), 2)
+            assert "freshness_check" not in {one.name for one in made}
+            chosen.add((run.job_name, len(run.asset_selection), len(made)))
+    assert {(job, assets) for job, assets, _ in chosen} >= {("collect", 5), ("collect", 1), ("derive", 47)}
+    assert all(checks > 1 for _, _, checks in chosen)
 
 
 def test_the_report_can_be_written_again_alone(whole, tmp_path):

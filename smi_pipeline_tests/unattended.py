@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
 import yaml
-from smi import PROJECT, SAMPLE, environment, until
+from smi import PROJECT, SAMPLE, command, environment, until
 
 from smi_pipeline.sandbox.process import environment as sandbox_environment
 
@@ -79,7 +79,7 @@ class Unattended:
     @contextmanager
     def running(self):
         """All three, until the block ends."""
-        self.instance().dispose()  # its tables are made by one process; two at once would both try
+        subprocess.run(command("prepare"), env=self.environment, cwd=PROJECT, check=True)  # as smi-setup does
         for name in ("code", "daemon", "webserver"):
             self.start(name)
         try:
@@ -90,14 +90,14 @@ class Unattended:
 
     def start(self, name):
         location = ("-f", "smi_pipeline_tests/moved_clock.py", "--location-name", "smi_pipeline")
-        command = {
+        programs = {
             "code": ("dagster", "api", "grpc", *location, "-h", "127.0.0.1", "-p", self.code_port),
             "daemon": ("dagster._daemon", "run", "-w", self.workspace),
             "webserver": ("dagster_webserver", "-w", self.workspace, "-p", self.port),
-        }[name]
+        }
         with (self.folder / f"{name}.log").open("a") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *map(str, command)],
+                [sys.executable, "-m", *map(str, programs[name])],
                 cwd=PROJECT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

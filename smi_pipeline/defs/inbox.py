@@ -15,7 +15,7 @@ from typing import Final, Self
 import dagster as dg
 
 from smi_pipeline.defs.inputs import dropped_expert_scores, expert_scores_folder
-from smi_pipeline.defs.jobs import collect, derive, snapshots
+from smi_pipeline.defs.jobs import checks_to_request, collect, derive, snapshots
 from smi_pipeline.defs.partitions import DAYS, MONTHS
 from smi_pipeline.defs.runs import DAY, EVERY, MONTH, SENSORS
 from smi_pipeline.lake.collections import collected
@@ -128,6 +128,7 @@ def vendor_files(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lak
         if not days.has_partition_key(name):
             context.log.warning("%s is no period of this index: its files are not read", name)
             continue
+        keys = [dg.AssetKey([kind, platform]) for platform in platforms]
         # What a new folder says is a collection of its own, even where one is there.
         again = {"config": {"force": True}} if day is None and collected(lake, month) else {}
         requests.append(
@@ -136,7 +137,8 @@ def vendor_files(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lak
                 job_name=group.name,
                 partition_key=name,
                 tags={MONTH if day is None else DAY: name},
-                asset_selection=[dg.AssetKey([kind, platform]) for platform in platforms],
+                asset_selection=keys,
+                asset_check_keys=checks_to_request(context, group.name, keys),
                 run_config={"ops": {f"{kind}__{platform}": again for platform in platforms}} if again else {},
             )
         )

@@ -5,7 +5,8 @@ range of months in one run. snapshots: figures of all accounts, on their day. Sc
 project is first loaded; switch them on in the UI.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import cast
 
 import dagster as dg
 
@@ -33,6 +34,18 @@ snapshots = dg.define_asset_job(
     selection=dg.AssetSelection.groups("snapshots"),
     description="Followers and totals of all accounts today, for the fewest requests; a past day cannot be asked for.",
 )
+
+
+def checks_of(job: dg.JobDefinition, keys: Collection[dg.AssetKey]) -> list[dg.AssetCheckKey]:
+    """The checks a job has of some of its assets: a run of chosen assets takes all there are, unless told which."""
+    return sorted(check for check in job.asset_layer.asset_graph.asset_check_keys if check.asset_key in keys)
+
+
+def checks_to_request(
+    context: dg.SensorEvaluationContext, job: str, keys: Collection[dg.AssetKey]
+) -> list[dg.AssetCheckKey]:
+    """The same for a sensor that requests a run of some of a job's assets."""
+    return checks_of(cast("dg.RepositoryDefinition", context.repository_def).get_job(job), keys)
 
 
 @dg.schedule(

@@ -34,7 +34,7 @@ from smi_pipeline.settings import settings
 def account_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
     """Engagement and view rate, followers and growth of each account asked; silent accounts have a row too."""
     with told_clearly():
-        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        own, inputs = set(months_of(context)), current_inputs(lake, settings())
         for month in with_neighbours(lake, months_of(context)):
             if month not in own:  # a neighbour: this run has not made its sums
                 derive_intermediate(lake, month)
@@ -55,7 +55,7 @@ def account_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake
 def city_platform_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
     """The same per city and platform: sums over a city's main official accounts, rates of the sums."""
     with told_clearly():
-        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        own, inputs = set(months_of(context)), current_inputs(lake, settings())
         for month in with_account_months(lake, months_of(context)):
             done = derive_city_platform_month(lake, month, inputs)
             about = descriptions(CITY_PLATFORM_MONTH)

@@ -50,16 +50,16 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with told_clearly():
+            own = months_of(context)
             try:
                 if model.is_view:
                     build_views(lake, graph())
-                    for month in months_of(context):
+                    for month in own:
                         _tell_view(context, month, check_model(lake, model, month.first), about)
                 else:
-                    for month in _months(lake, context, model):
+                    for month in _months(lake, own, model):
                         done = run_model(lake, model, month.first)
-                        own = month in months_of(context)
-                        tell_month(context, lake, model.relation, month, done, own=own, about=about)
+                        tell_month(context, lake, model.relation, month, done, own=month in own, about=about)
             except CheckFailed as error:  # the checks of the UI say what the gate has said
                 yield from _verdicts(model, error)
                 raise
@@ -68,9 +68,8 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
     return derived
 
 
-def _months(lake: Lake, context: dg.AssetExecutionContext, model: Model) -> Sequence[Month]:
+def _months(lake: Lake, own: Sequence[Month], model: Model) -> Sequence[Month]:
     """The months a table is made of in a run: marts look back at the index of earlier ones."""
-    own = months_of(context)
     return with_followers(lake, own, model.relation) if model.layer == "marts" else own
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -23,8 +24,52 @@ DAYS = dg.DailyPartitionsDefinition(
 
 
 def months_of(context: dg.AssetExecutionContext) -> Sequence[Month]:
-    """The months this run is about, in order: one, or all of a range."""
+    """The months this run is about, in order: one, or all of a range.
+
+    Raises:
+        Failure: it was started without a month, or with one that is no partition.
+    """
+    _given(context, MONTHS, "a month", "2025-05")
     return sorted(Month.parse(key) for key in context.partition_keys)
+
+
+def month_of(context: dg.AssetExecutionContext) -> Month:
+    """The month this run is about; Failure where it was started without one, or with a range."""
+    return Month.parse(_one(context, MONTHS, "a month", "2025-05"))
+
+
+def day_of(context: dg.AssetExecutionContext) -> date:
+    """The day this run is about; Failure where it was started without one, or with a range."""
+    return date.fromisoformat(_one(context, DAYS, "a day", "2025-05-31"))
+
+
+def _one(context: dg.AssetExecutionContext, known: dg.TimeWindowPartitionsDefinition, what: str, example: str) -> str:
+    first, last = _given(context, known, what, example)
+    if first != last:
+        raise _refused(f"{what}, such as {example}, and no range", f"{first} to {last}", example)
+    return first
+
+
+def _given(
+    context: dg.AssetExecutionContext, known: dg.TimeWindowPartitionsDefinition, what: str, example: str
+) -> tuple[str, str]:
+    """The first and last partition of a run."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise _refused(f"{what}, such as {example}", "none", example)
+    given = context.partition_key_range
+    for key in (given.start, given.end):
+        if not known.has_partition_key(key):
+            there = f"{known.get_first_partition_key()} to {known.get_last_partition_key()}"
+            raise _refused(f"{what} from {there}, such as {example}", key, example)
+    return given.start, given.end
+
+
+def _refused(expected: str, came: str, example: str) -> dg.Failure:
+    return dg.Failure(
+        f"this run needs {expected}, and was started with {came}: choose it as the partition in the UI, or give"
+        f" --partition {example} on a terminal",
+        allow_retries=False,
+    )
 
 
 def months_of_run(tags: Mapping[str, str]) -> Sequence[Month]:

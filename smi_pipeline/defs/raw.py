@@ -18,8 +18,9 @@ from smi_pipeline.collectors.records import READ, CollectionError, Collector
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
-from smi_pipeline.defs.partitions import MONTHS, ZONE
+from smi_pipeline.defs.partitions import MONTHS, ZONE, month_of
 from smi_pipeline.defs.preview import month_metadata, shown_table
+from smi_pipeline.defs.runs import pool_of
 from smi_pipeline.defs.tables import INPUT_FILE, graph, raw_metadata, table_metadata
 from smi_pipeline.lake.collections import Cut, spent_on
 from smi_pipeline.lake.connection import Lake
@@ -153,7 +154,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
         owners=OWNERS,
         partitions_def=MONTHS,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
-        pool=f"api_{platform}",
+        pool=pool_of(platform),
         tags={"platform": platform},
         description=f"What {platform} says of the month: raw.{platform}_posts, raw.{platform}_accounts; payloads kept.",
         metadata=raw_metadata(platform),
@@ -161,7 +162,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
     def raw(
         context: dg.AssetExecutionContext, config: CollectConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
-        month, now = Month.parse(context.partition_key), settings()
+        month, now = month_of(context), settings()
         if config.reparse:
             with told_clearly():
                 again = reparse_month(lake, platform, month, ZONE)

@@ -46,7 +46,7 @@ from smi_pipeline.settings import settings
 def edition(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
     """The month's files in Chinese and English (docs/report.md lists them), and the page over all editions."""
     with told_clearly():
-        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        own, inputs = set(months_of(context)), current_inputs(lake, settings())
         for month in with_followers(lake, months_of(context), "marts.rankings"):
             if month not in own and not current(lake.path, month).exists():
                 continue

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from smi_pipeline.defs.jobs import collect, snapshots
+from smi_pipeline.defs.jobs import checks_to_request, collect, snapshots
 from smi_pipeline.defs.partitions import ZONE
 from smi_pipeline.defs.runs import ATTEMPT, COMMAND_LINE, DAY, EVERY, MONTH, SENSORS, STARTED_BY, attempt_of
 from smi_pipeline.lake.collections import deferrals
@@ -91,12 +91,12 @@ def resume(
         elif one.due > now:
             waiting.append(f"{one.run.job_name} {one.period} until {one.due:%Y-%m-%d %H:%M} UTC")
         else:
-            yield _again(one)
+            yield _again(context, one)
     if waiting or not found:
         yield dg.SkipReason("; ".join(waiting) or "every collection is done")
 
 
-def _again(one: Broken) -> dg.RunRequest:
+def _again(context: dg.SensorEvaluationContext, one: Broken) -> dg.RunRequest:
     period = {DAY if one.run.job_name == snapshots.name else MONTH: one.period}
     chosen = one.run.asset_selection
     return dg.RunRequest(
@@ -106,6 +106,7 @@ def _again(one: Broken) -> dg.RunRequest:
         tags={**period, ATTEMPT: str(one.attempt + 1)},
         run_config=_config(one.run.run_config),
         asset_selection=None if chosen is None else sorted(chosen),
+        asset_check_keys=None if chosen is None else checks_to_request(context, one.run.job_name, chosen),
     )
 
 

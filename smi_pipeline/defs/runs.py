@@ -1,4 +1,4 @@
-"""What the project's runs carry as tags, and what they tell about themselves; whether schedules and sensors are on."""
+"""Tags and pools of the project's runs, and what they tell about themselves; whether schedules and sensors are on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from smi_pipeline.registry.models import PLATFORMS, Platform
 from smi_pipeline.settings import settings
 
 MONTH: Final = "smi/month"  # dagster.yaml lets one run of a month in at a time
@@ -32,3 +33,23 @@ def period_of(tags: Mapping[str, str]) -> str | None:
 def attempt_of(tags: Mapping[str, str]) -> int:
     """The how manieth try of a collection a run is; the first one is not counted by a tag."""
     return int(tags.get(ATTEMPT, "1"))
+
+
+def pool_of(platform: Platform) -> str:
+    """The pool of what asks a platform's API."""
+    return f"api_{platform}"
+
+
+def limit_pools(instance: dg.DagsterInstance) -> None:
+    """Give each pool an instance does not know yet the limit its dagster.yaml has for all.
+
+    Dagster does so when it first finds a run of the pool in the queue, and lets all in that wait there in that moment:
+    it has read the pools with a limit before. A limit that somebody has set is left alone.
+    """
+    if instance.global_op_concurrency_default_limit is None:
+        return
+    storage = instance.event_log_storage
+    known = {pool.name for pool in storage.get_pool_limits()}
+    for name in map(pool_of, PLATFORMS):
+        if name not in known:
+            storage.initialize_concurrency_limit_to_default(name)

@@ -48,7 +48,7 @@ def _specs() -> list[dg.AssetSpec]:
 def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult[None]]:
     """Score the months of the run, and the two after where they are scored already: they look back at these."""
     with told_clearly():
-        inputs, own = current_inputs(lake, settings()), set(months_of(context))
+        own, inputs = set(months_of(context)), current_inputs(lake, settings())
         for month in with_followers(lake, months_of(context), "index.composite"):
             for name, done in derive_index(lake, month, inputs).items():
                 about = descriptions(f"index.{name}")

@@ -4,7 +4,7 @@ No platform tells what a figure was on a past day. So a day is asked for on that
 never; growth over a month needs a figure near both of its borders.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -12,8 +12,9 @@ from smi_pipeline.collectors.records import CollectionError
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
-from smi_pipeline.defs.partitions import DAYS, ZONE
+from smi_pipeline.defs.partitions import DAYS, ZONE, day_of
 from smi_pipeline.defs.raw import OWNERS, accounts_between, asking_metadata, must_be_finished, opener, source_of
+from smi_pipeline.defs.runs import pool_of
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import take_snapshot
 from smi_pipeline.registry.models import PLATFORMS, Platform
@@ -28,12 +29,12 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
         owners=OWNERS,
         partitions_def=DAYS,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
-        pool=f"api_{platform}",
+        pool=pool_of(platform),
         tags={"platform": platform},
         description=f"Followers and totals of the {platform} accounts on a day: rows of raw.{platform}_accounts.",
     )
     def snapshot(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
-        day, now = date.fromisoformat(context.partition_key), settings()
+        day, now = day_of(context), settings()
         with told_clearly():
             today = datetime.now(UTC).astimezone(ZONE).date()
             current = source_of(now, platform) == "api" and not now.is_sandbox(platform)

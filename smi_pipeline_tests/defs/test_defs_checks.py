@@ -10,6 +10,7 @@ from smi_pipeline.defs.models import model_assets
 from smi_pipeline.defs.preview import shown_table
 from smi_pipeline.lake.derived import replace_month
 from smi_pipeline.months import Month
+from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sql.graph import build_graph
 from smi_pipeline.sql.project import load_project
 from smi_pipeline.sql.run import build_views
@@ -238,3 +239,18 @@ def test_what_a_month_of_the_past_has_lost_is_named_with_its_platforms(lake):
     ]
     assert lost_to_the_past(lake, [Month(APRIL)]) == []
     assert not check(lake, invariant("nothing_asked_for_too_late")).passed
+
+
+def test_whether_a_month_is_late_is_asked_by_its_sensor_about_every_platform_and_the_report():
+    repository = defs().get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, repository_def=repository)
+        [request] = repository.get_sensor_def("freshness").evaluate_tick(context).run_requests
+        asked = {check.to_user_string() for check in request.asset_check_keys}
+        chosen = repository.get_implicit_global_asset_job_def().get_subset(
+            asset_check_selection=set(request.asset_check_keys)
+        )
+        made = chosen.execute_in_process(instance=instance)
+    assert asked == {f"{asset}:freshness_check" for asset in (*(f"raw/{one}" for one in PLATFORMS), "report/edition")}
+    evaluated = {one.asset_check_key.to_user_string(): one.passed for one in made.get_asset_check_evaluations()}
+    assert evaluated == dict.fromkeys(asked, False)  # nothing is there yet

@@ -139,6 +139,9 @@ def test_a_vendors_month_is_collected_for_the_platforms_that_come_from_files(tic
     assert month.asset_selection == [dg.AssetKey(["raw", "tiktok"])]
     assert (day.job_name, day.partition_key) == ("snapshots", "2025-06-03")
     assert day.asset_selection == [dg.AssetKey(["snapshots", "tiktok"])]
+    checks = {check.to_user_string() for check in month.asset_check_keys}
+    assert "raw/tiktok:accounts_answered" in checks
+    assert "raw/tiktok:freshness_check" not in checks
     assert not ticks("vendor_files")[0]
 
 

@@ -114,6 +114,10 @@ def test_the_rest_is_asked_for_with_the_same_cut_and_platforms(instance, tmp_pat
     assert again.run_key == request.run_key  # a daemon that died before it launched launches one run, not two
     assert request.run_config == {"ops": {"raw__x": {"config": {"cut": "final"}}}}
     assert request.asset_selection == [dg.AssetKey(["raw", "x"])]
+    checks = {check.name for check in request.asset_check_keys if check.asset_key == dg.AssetKey(["raw", "x"])}
+    assert len(checks) == len(request.asset_check_keys) > 1  # the checks of these platforms, but whether it is late
+    assert "accounts_answered" in checks
+    assert "freshness_check" not in checks
     assert (request.tags["smi/month"], request.tags["smi/attempt"]) == ("2025-05", "2")
 
 
