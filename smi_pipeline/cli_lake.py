@@ -138,6 +138,7 @@ def lake_check(
     ] = False,
 ) -> None:
     """Read every column of every file: are all rows there, do the bounds hold? And look at the catalog."""
+    from smi_pipeline.lake.bounds import lines  # noqa: PLC0415
     from smi_pipeline.lake.care import check, repair_bounds  # noqa: PLC0415
 
     lake = existing_lake()
@@ -148,8 +149,8 @@ def lake_check(
         _complain(_broken(one))
     if checked.catalog is not None:
         _complain(checked.catalog)
-    for wrong in checked.bounds:
-        _complain(f"{wrong}; reads pass over rows")
+    for line in lines(checked.bounds):
+        _complain(line)
     failed = bool(checked.broken) or checked.catalog is not None
     if checked.bounds or checked.doubtful:
         if failed or not repair:

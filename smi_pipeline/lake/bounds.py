@@ -112,12 +112,30 @@ class Wrong:
     months: tuple[date, ...]
     file: tuple[int, str] | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the catalog keeps none although there are values: reads are right until the table's next commit."""
+        return self.kept == Range()
+
     def __str__(self) -> str:
         months = f" {', '.join(f'{month:%Y-%m}' for month in self.months)}" if self.months else ""
         whose = f"of {self.file[1]}" if self.file else "of the table"
         return (
             f"{self.column.table}.{self.column.name}{months}: the bounds {whose} are {self.kept}, its rows' {self.rows}"
         )
+
+
+def lines(found: Iterable[Wrong]) -> list[str]:
+    """What to say of bounds that do not hold: a line each, and a line a table of those that are lost."""
+    said, lost = [], dict[str, list[str]]()
+    for one in found:
+        if one.is_lost:
+            lost.setdefault(one.column.table, []).append(one.column.name)
+        else:
+            said.append(f"{one}: reads pass over rows")
+    for table, names in lost.items():
+        said.append(f"{table}: the bounds of {', '.join(names)} are lost: the next commit to it would hide rows")
+    return said
 
 
 Kept = Mapping[tuple[int, int], Range]  # by the id of a table or file, and of a column

@@ -272,7 +272,7 @@ def repair_bounds(lake: Lake, wrong: Sequence[Wrong]) -> None:
         transaction.cursor.execute(
             "insert into raw.lake_version by name select max(version) as version, $code as code, $said as added,"
             " now() as recorded_at from raw.lake_version",
-            {"code": version("smi-pipeline"), "said": [f"repaired: {one}" for one in wrong]},
+            {"code": version("smi-pipeline"), "said": [f"repaired: {line}" for line in bounds.lines(wrong)]},
         )
 
 

@@ -111,7 +111,9 @@ class World:
         self.kept = self.before = None
         self.truth.execute("set TimeZone='UTC'")
         self.truth.execute(f"create or replace table t (month date, id bigint, c0 {kinds[0]})")
-        replace_month(self.lake, self.table, MONTHS[0], Part(MONTHS[0], 0, ("none", "none"), 0).select(self.kinds[:1], 1))
+        replace_month(
+            self.lake, self.table, MONTHS[0], Part(MONTHS[0], 0, ("none", "none"), 0).select(self.kinds[:1], 1)
+        )
 
     def append(self, *listed):
         selects = [one.select(self.kinds[: self.columns], self.group) for one in listed]
@@ -261,7 +263,7 @@ HOW = {"deadline": None, "database": None, "suppress_health_check": list(HealthC
 def test_small_histories_read_like_a_plain_copy_of_their_rows():
     with world(Storage(), GROUP) as made:
 
-        @settings(max_examples=EXAMPLES, derandomize=EXAMPLES == 20, **HOW)  # noqa: PLR2004
+        @settings(max_examples=EXAMPLES, derandomize=EXAMPLES == 20, **HOW)
         @given(histories(SMALL))
         def tried(history):
             holds(made, history)
@@ -272,7 +274,7 @@ def test_small_histories_read_like_a_plain_copy_of_their_rows():
 def test_small_histories_read_so_with_a_catalog_in_postgresql(elsewhere_only):
     with world(elsewhere_only, GROUP) as made:
 
-        @settings(max_examples=max(3, EXAMPLES // 20), derandomize=EXAMPLES == 20, **HOW)  # noqa: PLR2004
+        @settings(max_examples=max(3, EXAMPLES // 20), derandomize=EXAMPLES == 20, **HOW)
         @given(histories(SMALL))
         def tried(history):
             holds(made, history)
@@ -283,7 +285,7 @@ def test_small_histories_read_so_with_a_catalog_in_postgresql(elsewhere_only):
 def test_histories_of_large_months_read_so_with_row_groups_of_production():
     with world(Storage(), schema.ROW_GROUP_ROWS) as made:
 
-        @settings(max_examples=LARGE_EXAMPLES, derandomize=LARGE_EXAMPLES == 2, **HOW)  # noqa: PLR2004
+        @settings(max_examples=LARGE_EXAMPLES, derandomize=LARGE_EXAMPLES == 2, **HOW)
         @given(histories([10, schema.ROW_GROUP_ROWS * 2 + 1, 400_000]))
         def tried(history):
             holds(made, history)
