@@ -314,6 +314,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "smi_pipeline.sandbox.dataset": "DatasetError",
         "smi_pipeline.index.method": "MethodError",
         "smi_pipeline.sql.yml": "ProjectError",
+        "smi_pipeline.sums": "SumTooGreat",
         "smi_pipeline.report.files": "EditionError",
     }
     return tuple(getattr(sys.modules[room], name) for room, name in names.items() if room in sys.modules)

@@ -37,6 +37,7 @@ def sql_run(month: _Month, models: _Models = None) -> None:
 
     from smi_pipeline.sql.checks import CheckFailed  # noqa: PLC0415
     from smi_pipeline.sql.run import build_views, check_model, run_model  # noqa: PLC0415
+    from smi_pipeline.sums import SumTooGreat  # noqa: PLC0415
 
     graph = _graph()
     wanted = _wanted(graph, models)
@@ -50,7 +51,7 @@ def sql_run(month: _Month, models: _Models = None) -> None:
             else:
                 done = run_model(lake, model, one.first)
                 table.add_row(model.relation, str(done.rows), "yes" if done.changed else "no")
-    except CheckFailed as error:
+    except (CheckFailed, SumTooGreat) as error:
         _told(table, [str(error)])
     _told(table, [])
 
@@ -63,6 +64,7 @@ def sql_test(month: _Month, models: _Models = None) -> None:
 
     from smi_pipeline.sql.checks import CheckFailed  # noqa: PLC0415
     from smi_pipeline.sql.run import check_model  # noqa: PLC0415
+    from smi_pipeline.sums import SumTooGreat  # noqa: PLC0415
 
     table, failures = Table("model", "rows", "tests", "fail"), []
     seen = 0
@@ -73,6 +75,11 @@ def sql_test(month: _Month, models: _Models = None) -> None:
             failures += [f"{model.relation} {one}: {failure}" for failure in error.failures]
             seen += 1
             table.add_row(model.relation, "", str(len(model.tests)), str(len(error.failures)))
+            continue
+        except SumTooGreat as error:
+            failures.append(str(error))
+            seen += 1
+            table.add_row(model.relation, "", "0", "1")
             continue
         seen += rows
         table.add_row(model.relation, str(rows), str(len(model.tests)), "0")

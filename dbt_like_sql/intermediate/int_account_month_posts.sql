@@ -2,7 +2,7 @@
 --
 -- grain   one row per (platform, account_id, month, is_repost) with at least one post; a silent account has no row
 -- month   getvariable('month'), the first day; raw and staging carry the month, borders are never computed here
--- units   counts; null where no post of the row reported the count, or where the sum does not fit in 63 bits
+-- units   counts; null where no post of the row reported the count
 -- caveat  `views` adds up the videos only: impressions of a text are no views; compare within a platform only. Of an
 --         account whose posts were removed the sums are those they had
 
@@ -13,10 +13,10 @@ select
     is_repost,
     count(post_id) as posts,
     count(post_id) filter (where is_video) as videos,
-    try_cast(sum(likes) as bigint) as likes,
-    try_cast(sum(comments) as bigint) as comments,
-    try_cast(sum(shares) as bigint) as shares,
-    try_cast(sum(views) filter (where is_video) as bigint) as views
+    cast(sum(likes) as bigint) as likes,
+    cast(sum(comments) as bigint) as comments,
+    cast(sum(shares) as bigint) as shares,
+    cast(sum(views) filter (where is_video) as bigint) as views
 from staging.stg_posts
 where month = getvariable('month')
 group by platform, account_id, month, is_repost

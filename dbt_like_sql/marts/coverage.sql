@@ -50,7 +50,7 @@ asked as (
 posted as (
     select
         collections.platform,
-        case when count(posts.account_id) = 0 then 0 else try_cast(sum(posts.posts) as bigint) end as posts
+        case when count(posts.account_id) = 0 then 0 else cast(sum(posts.posts) as bigint) end as posts
     from staging.stg_collections as collections
     left join intermediate.int_account_month_posts as posts
         on posts.month = getvariable('month')
@@ -63,8 +63,8 @@ posted as (
 refused as (
     select
         rejects.platform,
-        try_cast(sum(rejects.bad_counts) as bigint) as bad_counts,
-        try_cast(sum(rejects.malformed) as bigint) as malformed_posts
+        cast(sum(rejects.bad_counts) as bigint) as bad_counts,
+        cast(sum(rejects.malformed) as bigint) as malformed_posts
     from intermediate.int_account_rejects as rejects
     where rejects.month = getvariable('month')
     group by rejects.platform

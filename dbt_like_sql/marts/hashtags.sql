@@ -29,8 +29,8 @@ select
     platform,
     hashtag,
     count(post_id) as posts,
-    try_cast(sum(interactions) as bigint) as interactions,
-    try_cast(sum(views) as bigint) as reach,
+    cast(sum(interactions) as bigint) as interactions,
+    cast(sum(views) as bigint) as reach,
     count(views) as reach_posts
 from tagged
 group by month, platform, hashtag

@@ -173,7 +173,7 @@ select
     comments,
     shares,
     views,
-    try_cast(list_sum([likes, comments, shares]) as bigint) as interactions,
+    cast(list_sum([likes, comments, shares]) as bigint) as interactions,
     -- tags may follow each other without a space (#旅行#美食): find the runs first, then the tags in them
     list_sort(list_distinct(regexp_extract_all(
         array_to_string(

@@ -99,7 +99,7 @@ select
     'https://x.com/i/web/status/' || id as permalink,
     like_count as likes,
     reply_count as comments,
-    try_cast(list_sum([retweet_count, quote_count]) as bigint) as shares,
+    cast(list_sum([retweet_count, quote_count]) as bigint) as shares,
     impression_count as views,
     collection_id,
     observed_at

@@ -16,6 +16,7 @@ from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.report.files import EditionError
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.yml import ProjectError
+from smi_pipeline.sums import SumTooGreat
 
 EXPECTED = (
     CollectionError,
@@ -25,6 +26,7 @@ EXPECTED = (
     WeightInputsError,
     CheckFailed,
     ProjectError,
+    SumTooGreat,
     EditionError,
 )
 RESUME_AT = "smi/resume_at"

@@ -47,7 +47,7 @@ with recursive origin as (
     from origin join raw.collection as earlier on earlier.collection_id = origin.reparsed_from
 ),
 asked as (
-    select origin.collection_id, ledger.endpoint, sum(ledger.requests)::bigint as requests
+    select origin.collection_id, ledger.endpoint, sum(ledger.requests) as requests
     from origin join raw.request_ledger as ledger on ledger.collection_id = origin.asked_as
     group by all
 )

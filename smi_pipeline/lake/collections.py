@@ -262,7 +262,7 @@ def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
     """What all runs `but` one have spent on a platform, by quota day and endpoint."""
     with lake.read() as cursor:
         rows = cursor.execute(
-            "select day, endpoint, sum(requests)::bigint, sum(units)::bigint, sum(records)::bigint, sum(usd)"
+            "select day, endpoint, sum(requests), sum(units), sum(records), sum(usd)"
             " from raw.request_ledger where platform = $1 and run <> $2 group by day, endpoint",
             [platform, but],
         ).fetchall()
@@ -273,8 +273,7 @@ def spent_on(lake: Lake, collection_id: str) -> tuple[int, int, float]:
     """Units, records and dollars that a collection has taken in all its attempts; a vendor's files take none."""
     with lake.read() as cursor:
         row = cursor.execute(
-            "select sum(units)::bigint, sum(records)::bigint, sum(usd) from raw.request_ledger"
-            " where collection_id = $1",
+            "select sum(units), sum(records), sum(usd) from raw.request_ledger where collection_id = $1",
             [collection_id],
         ).fetchone()
     units, records, usd = row or (None, None, None)

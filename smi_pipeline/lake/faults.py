@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from smi_pipeline.lake.locks import LOST_LOCK
+from smi_pipeline.sums import LARGEST
 
 _NO_ROOM = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
 _CATALOG = ("disk image is malformed", "file is not a database", "unsupported file format", "file is encrypted")
@@ -37,6 +38,8 @@ _STORE = (
         "SMI_S3_ENDPOINT",
     ),
 )
+# What DuckDB says where a view adds up more than the bigint it casts to holds.
+_SUM = re.compile(r"Type INT128 with value (-?\d+) can't be cast .* destination type INT64")
 _ITS_WORDS = re.compile(
     r"^[A-Z][A-Za-z]+: .+$", re.MULTILINE
 )  # the code and message of its answer, in a line of their own
@@ -46,8 +49,8 @@ _PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?
 
 
 def explained(error: Exception, lake: Path) -> str | None:
-    """One line that names the file and the remedy; null where nothing is broken and the error is the caller's own."""
-    return _lost_lock(error) or store_fault(error) or _file_fault(error, lake)
+    """One line that names the file (of a sum: the amount) and the remedy; null where the error is the caller's own."""
+    return _lost_lock(error) or store_fault(error) or _file_fault(error, lake) or _sum_fault(error)
 
 
 def _lost_lock(error: Exception) -> str | None:
@@ -96,6 +99,12 @@ def store_fault(error: Exception) -> str | None:
             reason = its_words[0] if its_words else text.splitlines()[0]
             return f"the object store of the lake's files {what} ({reason.strip()}); see {settings}"
     return None
+
+
+def _sum_fault(error: Exception) -> str | None:
+    if not isinstance(error, duckdb.ConversionException) or (found := _SUM.search(str(error))) is None:
+        return None
+    return f"counts add up to {found[1]}, and a bigint holds no more than {LARGEST}; `smi sql test MONTH` says whose"
 
 
 def is_lost(error: Exception) -> bool:

@@ -256,8 +256,7 @@ def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str
     )
     kept = dict(
         cursor.execute(
-            "select month, sum(posts)::bigint from raw.forgotten_sums where platform = $1 and account_id = $2"
-            " group by month",
+            "select month, sum(posts) from raw.forgotten_sums where platform = $1 and account_id = $2 group by month",
             [platform, account_id],
         ).fetchall()
     )

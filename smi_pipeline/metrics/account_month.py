@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from smi_pipeline.metrics.columns import FLAGS, INSTANT, Schema, columns, flag_list, total
+from smi_pipeline.metrics.columns import FLAGS, INSTANT, Schema, columns, flag_list
 from smi_pipeline.metrics.rates import REACTIONS, denominator, interactions, rates
+from smi_pipeline.metrics.sums import fitting, total, wide
 from smi_pipeline.metrics.validity import touches
 from smi_pipeline.months import Month
 
@@ -102,6 +103,7 @@ def account_month(
 
     Raises:
         ValueError: a column is missing, or an account was asked twice.
+        SumTooGreat: a sum does not fit in a bigint.
     """
     asked = columns(asked, _ASKED, name="asked")
     twice = asked.filter(asked.select(KEYS).is_duplicated())
@@ -116,7 +118,7 @@ def account_month(
         asked.join(
             counted.group_by(KEYS).agg(map(total, ("posts", "videos", *REACTIONS, "views"))), on=KEYS, how="left"
         )
-        .join(sums.filter("is_repost").group_by(KEYS).agg(pl.col("posts").sum().alias("reposts")), on=KEYS, how="left")
+        .join(sums.filter("is_repost").group_by(KEYS).agg(wide("posts").sum().alias("reposts")), on=KEYS, how="left")
         .join(_refused(columns(_of(rejects, month), _REJECTS, name="rejects")), on=KEYS, how="left")
         .join(_city_of(columns(accounts, _ACCOUNTS, name="accounts"), month), on=KEYS, how="left")
         .join(nearest(followers, month.start(zone)).select(*KEYS, at_start="followers"), on=KEYS, how="left")
@@ -129,13 +131,13 @@ def account_month(
         # An answer without posts is a count of zero; without an answer there is no count.
         .with_columns(pl.when(answered).then(pl.col("posts", "videos", "reposts").fill_null(0)))
         .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views")))
-        .with_columns(interactions())
         .with_columns(
-            *rates(),
-            month=pl.lit(month.first),
+            interactions(),
             followers=pl.coalesce("at_end", "own"),
-            follower_growth=pl.col("at_end") - pl.col("at_start"),
+            follower_growth=wide("at_end") - wide("at_start"),
         )
+        .pipe(fitting, table="metrics.account_month", month=month, keys=KEYS)
+        .with_columns(*rates(), month=pl.lit(month.first))
         .with_columns(
             flags=pl.concat_list(
                 pl.when(pl.col("outcome") != "answered").then(pl.col("outcome")),
@@ -159,7 +161,7 @@ def _of(frame: pl.DataFrame, month: Month) -> pl.DataFrame:
 
 
 def _refused(rejects: pl.DataFrame) -> pl.DataFrame:
-    return rejects.group_by(KEYS).agg(pl.col("bad_counts", "malformed").sum())
+    return rejects.group_by(KEYS).agg(wide("bad_counts", "malformed").sum())
 
 
 def _city_of(accounts: pl.DataFrame, month: Month) -> pl.DataFrame:

@@ -7,8 +7,9 @@ from typing import Final
 import polars as pl
 
 from smi_pipeline.metrics.account_month import ACCOUNT_MONTH
-from smi_pipeline.metrics.columns import Schema, columns, flag_list, total
+from smi_pipeline.metrics.columns import Schema, columns, flag_list
 from smi_pipeline.metrics.rates import REACTIONS, denominator, rates
+from smi_pipeline.metrics.sums import fitting, total
 from smi_pipeline.metrics.validity import valid_in
 from smi_pipeline.months import Month
 
@@ -50,6 +51,7 @@ def city_platform_month(
 
     Raises:
         ValueError: a column is missing.
+        SumTooGreat: a sum does not fit in a bigint.
     """
     counted = counted_accounts(account_month, accounts, month=month)
     if largest:
@@ -64,6 +66,7 @@ def city_platform_month(
             pl.col("collection_id").max(),
             pl.col("flags").list.explode().drop_nulls().unique().alias("account_flags"),
         )
+        .pipe(fitting, table="metrics.city_platform_month", month=month, keys=("platform", "city_id"))
         .with_columns(*rates(), month=pl.lit(month.first))
         .with_columns(
             flags=pl.concat_list(

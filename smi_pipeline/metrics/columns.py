@@ -31,8 +31,3 @@ def flag_list(**flags: pl.Expr) -> pl.Expr:
     """A sorted list of the names whose condition is true; a null condition raises no flag."""
     named = [pl.when(condition).then(pl.lit(name)) for name, condition in flags.items()]
     return pl.concat_list(named).list.drop_nulls().list.sort()
-
-
-def total(column: str) -> pl.Expr:
-    """The sum of what was reported. Polars sums nothing to 0; where nothing was reported this stays null."""
-    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column)

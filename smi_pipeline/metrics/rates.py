@@ -6,15 +6,16 @@ from typing import Final
 
 import polars as pl
 
+from smi_pipeline.metrics.sums import together
+
 # Where every post is a video, the rate is a mean per video.
 VIDEO_PLATFORMS: Final = ("youtube", "tiktok")
 REACTIONS: Final = ("likes", "comments", "shares")
 
 
 def interactions() -> pl.Expr:
-    """Likes, comments and shares, as far as they were reported; null where none of the three was."""
-    reported = pl.any_horizontal(pl.col(REACTIONS).is_not_null())
-    return pl.when(reported).then(pl.sum_horizontal(REACTIONS)).alias("interactions")
+    """Likes, comments and shares, as far as they were reported, wide; null where none of the three was."""
+    return together(REACTIONS).alias("interactions")
 
 
 def denominator() -> pl.Expr:

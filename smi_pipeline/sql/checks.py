@@ -76,7 +76,7 @@ def failing(cursor: duckdb.DuckDBPyConnection, model: Model, rows: str) -> list[
 
 def offenders_sql(test: Test, model: Model, rows: str) -> str:
     """The query that returns what breaks a test: the rows by their keys, or the repeated values with how often."""
-    key = ", ".join(f'"{name}"' for name in _key(model))
+    key = ", ".join(f'"{name}"' for name in row_key(model))
     column = f'"{test.column}"'
     of_rows = f"select {key}{'' if column in key.split(', ') else f', {column}'} from {rows} as checked where "
     match test.kind:
@@ -103,7 +103,7 @@ def _repeated(columns: Sequence[str], rows: str) -> str:
     return f"select {listed}, count(*) as times from {rows} where {there} group by {listed} having count(*) > 1"
 
 
-def _key(model: Model) -> list[str]:
+def row_key(model: Model) -> list[str]:
     """The columns that name a row: those of the model's unique combination, else all that are ids or the month."""
     for test in model.tests:
         if test.kind == "dbt_utils.unique_combination_of_columns":

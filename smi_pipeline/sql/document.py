@@ -27,6 +27,10 @@ _HEAD: Final = """\
 Counts are integers, rates and scores floating point, times UTC with microseconds, `month` the month's first day. **Null means not
 reported, zero means zero.** Flags are lists of words; what each means stands [at the end](#flags). Types are DuckDB's.
 
+A count is a bigint, at most 9223372036854775807 (2^63 - 1); a greater one is refused when it is collected, as a bad count. **A sum that
+no bigint holds is refused too,** in every table alike: nothing of the month is written to it, and the error names table, month, column
+and account (or city, platform, hashtag) and says the exact sum. It never becomes null, nor another number.
+
 Under *made of* stand the columns of other tables that a column's value comes from, not those that only decide which rows are
 there; `smi sql lineage TABLE.COLUMN` follows them to raw columns. `raw.input_file.text` there is a file that people hand in:
 registry, method, weight inputs or expert scores. "The SQL itself" is a word of the SQL, or null in every row.

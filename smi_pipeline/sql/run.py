@@ -10,12 +10,13 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from smi_pipeline.lake.connection import Lake, attempts, quoted
+from smi_pipeline.lake.connection import Lake, LakeError, attempts, quoted
 from smi_pipeline.lake.derived import Replaced, replace_month
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.sql.checks import CheckFailed, failing, gates
 from smi_pipeline.sql.graph import Graph, tables_read
 from smi_pipeline.sql.project import Model
+from smi_pipeline.sql.sums import too_great
 from smi_pipeline.sql.yml import ProjectError
 
 SHOWN = 10
@@ -63,13 +64,14 @@ def run_model(lake: Lake, model: Model, month: date) -> Replaced:
 
     Raises:
         CheckFailed: the rows break a check; the message counts and shows the offenders.
+        SumTooGreat: a sum of the month does not fit in a bigint; names the rows and says the sums.
         ProjectError: a table that the model reads is not there yet, or has not the columns it expects.
     """
     if model.is_view:
         raise ProjectError(f"{model.relation} is a view over all months; build_views makes it")
     with lake.read() as cursor:
         _require(cursor, model)
-    with _explained(model, month):
+    with _explained(lake, model, month):
         return replace_month(lake, model.relation, month, model.sql, gates=gates(model, month))
 
 
@@ -86,9 +88,10 @@ def check_model(lake: Lake, model: Model, month: date) -> Checked:
 
     Raises:
         CheckFailed: the rows break a check.
+        SumTooGreat: a sum of the month does not fit in a bigint.
         ProjectError: the relation is not there.
     """
-    with lake.read() as cursor, _explained(model, month):
+    with _explained(lake, model, month), lake.read() as cursor:
         if model.relation not in _relations(cursor):
             raise ProjectError(f"{model.relation} is not in the lake yet: {_REMEDY.get(model.layer, 'run it first')}")
         cursor.execute("set variable month = $1::date", [month])
@@ -102,11 +105,17 @@ def check_model(lake: Lake, model: Model, month: date) -> Checked:
 
 
 @contextmanager
-def _explained(model: Model, month: date) -> Iterator[None]:
-    """Say which model and month a query that does not fit its tables belongs to."""
+def _explained(lake: Lake, model: Model, month: date) -> Iterator[None]:
+    """Say which model and month a query that does not fit its tables belongs to, and whose sum fits in no bigint."""
     try:
         yield
-    except (duckdb.BinderException, duckdb.CatalogException, duckdb.DataError) as error:
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.DataError, LakeError) as error:
+        told = isinstance(error, LakeError)  # a lake that is read says so itself, and names no row
+        failed_cast = isinstance(error.__cause__ if told else error, duckdb.ConversionException)
+        if failed_cast and (beyond := too_great(lake, model, month)) is not None:
+            raise beyond from error
+        if told:
+            raise
         raise ProjectError(f"{model.relation} {month:%Y-%m}: {str(error).splitlines()[0]}") from error
 
 

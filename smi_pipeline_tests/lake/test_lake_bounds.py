@@ -172,9 +172,9 @@ def damaged(tmp_path):
 
 
 def test_a_damaged_lake_is_refused_by_every_command_in_one_line_that_names_the_remedy(damaged):
-    for command in (("status",), ("export", "marts.rankings"), ("run", "2025-04"), ("explain", "2025-04", "南京")):
-        done = smi(*command, "--lake", damaged)
-        assert done.returncode == 1, command
+    for arguments in (("status",), ("export", "marts.rankings"), ("run", "2025-04"), ("explain", "2025-04", "南京")):
+        done = smi(*arguments, "--lake", damaged)
+        assert done.returncode == 1, arguments
         [line] = done.stderr.splitlines()
         assert "may not hold" in line
         assert "smi lake check --repair" in line

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Deferred, Rejected, Spent
+from smi_pipeline.lake.collections import spent, spent_on
 from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.lake.ingest import BATCH_ACCOUNTS, collect_month
@@ -197,3 +198,16 @@ def test_sandbox_and_real_data_never_share_a_lake(lake):
     run(lake, Script(answered("a")), "a", synthetic=True)
     with pytest.raises(LakeError, match="give another lake with --lake"):
         run(lake, Script(answered("a")), "a", synthetic=False, force=True)
+
+
+def test_what_was_spent_is_added_up_exactly_whatever_the_ledger_holds(lake):
+    with lake.write("a ledger") as transaction:
+        for run_id in ("r1", "r2"):
+            transaction.cursor.execute(
+                "insert into raw.request_ledger by name select 'x' as platform, $1 as run, 'timeline' as endpoint,"
+                " date '2025-06-09' as day, 9223372036854775807 as requests, 9223372036854775807 as units,"
+                " 9223372036854775807 as records, 0.5 as usd, 'k1' as collection_id",
+                [run_id],
+            )
+    assert spent(lake, "x") == [Spent(SEEN.date(), "timeline", 2**64 - 2, 2**64 - 2, 2**64 - 2, 1.0)]
+    assert spent_on(lake, "k1") == (2**64 - 2, 2**64 - 2, 1.0)

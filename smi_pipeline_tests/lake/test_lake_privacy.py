@@ -14,6 +14,7 @@ from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.privacy import accounts_called, forget, purge, removals, remove_payloads, still_held
 from smi_pipeline.lake.reparse import reparse_month
 from smi_pipeline.sql.run import build_views
+from smi_pipeline.sums import SumTooGreat
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 JUNE = date(2025, 6, 1)
@@ -188,3 +189,42 @@ def test_what_was_removed_is_in_no_file_any_more_once_history_is_let_go(tmp_path
     for file in lake.path.glob("catalog.sqlite*"):
         assert CANARY.encode() not in file.read_bytes(), file.name
     assert figures(lake) == before
+
+
+def two_posts_of_a(lake, *likes):
+    """A later collection, of a alone."""
+    posts = [post("a", number, count) for number, count in enumerate(likes, 1)]
+    run(lake, Script(replace(answered("a"), posts=posts)), "a")
+
+
+def test_the_sums_of_a_forgotten_account_are_kept_up_to_the_greatest_bigint(lake):
+    collected(lake, cut="provisional")
+    two_posts_of_a(lake, 2**63 - 2, 1)
+    before = figures(lake)
+    forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
+    assert figures(lake) == before
+    assert said(lake, "select likes from raw.forgotten_sums") == [(2**63 - 1,)]
+
+
+def test_posts_whose_sums_fit_in_no_bigint_are_not_forgotten_for_a_null(lake):
+    """The kept sums would say that nobody had reported what is gone for good."""
+    collected(lake, cut="provisional")
+    derive_intermediate(lake, MAY)
+    two_posts_of_a(lake, 2**63 - 2, 2)
+    with pytest.raises(SumTooGreat, match="likes of platform x, account_id a, is_repost False: 9223372036854775808"):
+        derive_intermediate(lake, MAY)
+    with pytest.raises(LakeError, match="x a 2025-05: 2 posts, sums of 3; nothing was removed"):
+        forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
+    assert said(lake, "select count(*) from raw.x_posts where account_id = 'a'") == [(5,)]
+
+
+def test_kept_sums_are_compared_whatever_they_add_up_to(lake):
+    collected(lake)
+    derive_intermediate(lake, MAY)
+    with lake.write("sums of an earlier collection") as transaction:
+        transaction.cursor.execute(
+            "insert into raw.forgotten_sums by name select '2025-05.x.0000' as collection_id, 'x' as platform,"
+            " 'a' as account_id, date '2025-05-01' as month, false as is_repost, 9223372036854775807 as posts"
+        )
+    with pytest.raises(LakeError, match="x a 2025-05: 3 posts, sums of 9223372036854775810; nothing was removed"):
+        forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)

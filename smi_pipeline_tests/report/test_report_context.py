@@ -8,6 +8,8 @@ import pytest
 from smi_pipeline.index.method import load_method
 from smi_pipeline.report.content import Change
 from smi_pipeline.report.context import report
+from smi_pipeline.report.pages import posts_collected
+from smi_pipeline.sums import LARGEST
 
 
 def by_city(ranking):
@@ -309,3 +311,11 @@ def test_weight_parts_that_are_no_object_are_refused(given):
     broken = given().platform_weight.with_columns(parts=pl.lit("[1]"))
     with pytest.raises(TypeError, match="expected a JSON object as parts of facebook, got"):
         report(given(platform_weight=broken))
+
+
+def test_posts_of_all_platforms_are_added_up_whatever_each_has(given):
+    """No table stores that total: Python adds it up, in integers of any length."""
+    great = given().coverage.with_columns(posts=pl.when(pl.col("posts").is_not_null()).then(pl.lit(LARGEST)))
+    platforms = great["posts"].count()
+    assert platforms > 1
+    assert posts_collected(report(given(coverage=great))) == platforms * LARGEST

@@ -37,6 +37,23 @@ def test_a_row_that_breaks_a_test_is_named_and_the_exit_is_1(copy):
     assert "offending" in done.stderr
 
 
+def test_a_sum_that_fits_in_no_bigint_is_one_line_and_the_old_month_stays(copy):
+    before = Lake.of(copy).snapshot()
+    with Lake.of(copy).write("an absurd count") as transaction:
+        first = "from staging.stg_x_posts where month = '2025-05-01' order by post_id limit 1"
+        [(post, account)] = transaction.cursor.execute(f"select post_id, account_id {first}").fetchall()
+        transaction.cursor.execute(
+            "update raw.x_posts set retweet_count = 9223372036854775807, quote_count = 1 where id = $1", [post]
+        )
+    said = f"shares of platform x, account_id {account}, post_id {post}: 9223372036854775808; nothing was written."
+    for command, model in (("run", "int_account_month_posts"), ("test", "stg_x_posts")):
+        done = smi("sql", command, "2025-05", model, "--lake", copy)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert Lake.of(copy).snapshot() == before + 1, "the absurd count, and nothing else"
+
+
 def test_lineage_ends_in_the_raw_columns_a_likes_sum_is_made_of():
     done = smi("sql", "lineage", "int_account_month_posts.likes", "--ends")
     assert done.returncode == 0

@@ -147,20 +147,6 @@ def test_only_the_months_own_posts_are_added_up(shell):
     assert shell.rows("select month, posts from intermediate.int_account_month_posts") == [(date(2025, 5, 1), 1)]
 
 
-def test_a_sum_beyond_63_bits_is_unknown_and_stops_no_one_else(shell):
-    shell.collection("x")
-    shell.posts(
-        "x",
-        *({"id": str(n), "like_count": 2**63 - 1, "reply_count": 1} for n in range(2)),
-        {"id": "9", "account_id": "b", "like_count": 4},
-    )
-    shell.table("int_account_month_posts")
-    assert shell.rows("select account_id, likes, comments from intermediate.int_account_month_posts order by 1") == [
-        ("a", None, 2),
-        ("b", 4, None),
-    ]
-
-
 def test_rejects_are_counted_for_every_account_asked(shell):
     shell.collection("x")
     shell.outcomes("x", {"account_id": "a"}, {"account_id": "quiet"}, {"account_id": "gone", "outcome": "missing"})
