@@ -270,7 +270,7 @@ def lake_forget(
         listed = f"several are called so: {', '.join(found)}" if found else "it was never asked about"
         raise LakeError(f"{platform} {account!r}: {listed}; give the account_id of the registry")
     for month in months:
-        derive_intermediate(lake, Month(month))  # the sums that stay
+        derive_intermediate(lake, [Month(month)])  # the sums that stay
     done = forget(lake, whose, found[0], reason=reason.strip(), removed_at=datetime.now(UTC))
     spans = ", ".join(f"{month:%Y-%m}" for month in done.months) or "no month"
     _say(f"{platform} {found[0]}: {done.rows} rows of {spans} lost their posts or payloads; sums and scores stay")

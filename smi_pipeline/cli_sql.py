@@ -36,7 +36,7 @@ def sql_run(month: _Month, models: _Models = None) -> None:
     lake = existing_lake()
 
     from smi_pipeline.sql.checks import CheckFailed  # noqa: PLC0415
-    from smi_pipeline.sql.run import build_views, check_model, run_model  # noqa: PLC0415
+    from smi_pipeline.sql.run import build_views, check_months, run_model  # noqa: PLC0415
     from smi_pipeline.sums import SumTooGreat  # noqa: PLC0415
 
     graph = _graph()
@@ -46,8 +46,10 @@ def sql_run(month: _Month, models: _Models = None) -> None:
     try:
         for model in wanted:
             if model.is_view:
-                looked = check_model(lake, model, one.first)
-                table.add_row(model.relation, str(looked.rows), "view made anew" if model.relation in made else "no")
+                looked = check_months(lake, model, [one.first])
+                table.add_row(
+                    model.relation, str(looked.rows[one.first]), "view made anew" if model.relation in made else "no"
+                )
             else:
                 done = run_model(lake, model, one.first)
                 table.add_row(model.relation, str(done.rows), "yes" if done.changed else "no")
@@ -63,14 +65,14 @@ def sql_test(month: _Month, models: _Models = None) -> None:
     lake = existing_lake()
 
     from smi_pipeline.sql.checks import CheckFailed  # noqa: PLC0415
-    from smi_pipeline.sql.run import check_model  # noqa: PLC0415
+    from smi_pipeline.sql.run import check_months  # noqa: PLC0415
     from smi_pipeline.sums import SumTooGreat  # noqa: PLC0415
 
     table, failures = Table("model", "rows", "tests", "fail"), []
     seen = 0
     for model in _wanted(_graph(), models):
         try:
-            rows = check_model(lake, model, one.first).rows
+            rows = check_months(lake, model, [one.first]).rows[one.first]
         except CheckFailed as error:
             failures += [f"{model.relation} {one}: {failure}" for failure in error.failures]
             seen += 1

@@ -12,11 +12,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
 PROVISIONAL_DAY = 3
 FINAL_DAY = 10
 CUT_HOUR = 6
+MONTHS_AT_ONCE = 12
 _KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
@@ -99,6 +101,15 @@ def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 def snapshot_instant(day: date, zone: ZoneInfo) -> datetime:
     """06:00 in `zone` on a day, as UTC: when accounts' figures are taken."""
     return datetime(day.year, day.month, day.day, CUT_HOUR, tzinfo=zone).astimezone(UTC)
+
+
+def in_years(months: Sequence[Month]) -> Iterator[Sequence[Month]]:
+    """Months, twelve at a time: what a table's rows are read and written in, so that a long range has an end in sight.
+
+    What is done with a lot is kept when a later one fails, and two hundred months need no more memory than twelve.
+    """
+    for first in range(0, len(months), MONTHS_AT_ONCE):
+        yield months[first : first + MONTHS_AT_ONCE]
 
 
 def month_range(first: Month, last: Month) -> list[Month]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from smi_pipeline.defs.inputs import edition_rule
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.lake.derived import has_month
+from smi_pipeline.lake.derived import months_there
 from smi_pipeline.lake.editions import Edition, draft, editions, published
 from smi_pipeline.lake.inputs import stored_inputs
 from smi_pipeline.months import Month
@@ -35,14 +35,14 @@ def status_table(lake: Lake) -> Table:
             " qualify row_number() over (partition by month, platform order by collection_id desc) = 1"
         ).fetchall()
         months = sorted({Month(first) for first, *_ in rows})
-        scored = {month for month in months if has_month(cursor, "index.composite", month.first)}
+        scored = months_there(cursor, "index.composite", [month.first for month in months])
         recorded = editions(cursor)
     cells = {(Month(first), platform): _cell(*state) for first, platform, *state in rows}
     for month in months:
         table.add_row(
             month.key,
             *(cells.get((month, platform), "-") for platform in PLATFORMS),
-            "yes" if month in scored else "no",
+            "yes" if month.first in scored else "no",
             _report([one for one in recorded if one.month == month.first], current(lake.path, month) / "index.html"),
         )
     return table
@@ -73,7 +73,7 @@ def top_table(lake: Lake, month: Month) -> RenderableType:
         LakeError: the month is not ranked.
     """
     with lake.read() as cursor:
-        if not has_month(cursor, "index.composite", month.first):
+        if not months_there(cursor, "index.composite", [month.first]):
             raise LakeError(f"{month} is not scored in {lake.path}; run `smi run {month}`")
         rows = cursor.execute(
             "select city_id, if(name_zh = name_en, name_en, name_zh || ' ' || name_en), c.rank, c.score, c.rank_change,"

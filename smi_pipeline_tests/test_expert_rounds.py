@@ -46,7 +46,7 @@ def hand_in(lake, text, month="2025-05"):
 
 
 def derive(lake):
-    derive_index(lake, MAY, current_inputs(lake, Settings(lake=lake.path)))
+    derive_index(lake, [MAY], current_inputs(lake, Settings(lake=lake.path)))
     with lake.read() as cursor:
         [agreement] = read_frame(cursor, "from index.expert_agreement").to_dicts()
         return agreement, read_frame(cursor, "from index.composite"), read_frame(cursor, "from index.expert_city")
@@ -172,7 +172,7 @@ def test_a_city_that_leaves_the_registry_later_does_not_undo_a_stored_file(may, 
     )
     (registry / "cities.csv").write_text(kept, encoding="utf-8")
     inputs = current_inputs(may, Settings(lake=may.path, registry=registry))
-    derive_index(may, MAY, inputs)
+    derive_index(may, [MAY], inputs)
     [(cities, rated)] = rows(may.path, "select cities, rated_cities from index.expert_agreement")
     assert (cities, rated) == (9, 9)
     hand_in(may, written(apart=0.25))

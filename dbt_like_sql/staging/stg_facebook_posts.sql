@@ -28,9 +28,7 @@ with once as (
         posts.payload
     from raw.facebook_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'facebook'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts = 0
     union all
     -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
@@ -52,9 +50,7 @@ with once as (
         posts.payload
     from raw.facebook_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'facebook'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts is distinct from 0
     qualify row_number() over (
         partition by posts.month, posts.id

@@ -29,9 +29,7 @@ with worded as (
         end as kind
     from raw.vendor_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = posts.platform
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     qualify row_number() over (
         partition by posts.platform, posts.month, posts.post_id
         order by posts.observed_at desc, posts.account_id, posts.payload::varchar

@@ -26,9 +26,7 @@ with once as (
         posts.media_types
     from raw.x_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'x'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts = 0
     union all
     -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
@@ -50,9 +48,7 @@ with once as (
         posts.media_types
     from raw.x_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'x'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts is distinct from 0
     qualify row_number() over (
         partition by posts.month, posts.id
@@ -75,13 +71,9 @@ worded as (
         posts.retweet_count,
         posts.quote_count,
         posts.impression_count,
-        case
-            when list_has_any(posts.referenced_tweet_types, ['retweeted', 'reposted']) then 'repost'
-            when list_contains(posts.media_types, 'video') then 'video'
-            when len(posts.media_types) > 1 then 'album'
-            when len(posts.media_types) = 1 then 'photo'
-            when len(posts.media_types) = 0 then 'text'
-        end as kind
+        posts.media_types,
+        list_has_any(posts.referenced_tweet_types, ['retweeted', 'reposted']) is true as is_repost,
+        list_contains(posts.media_types, 'video') is true as has_video
     from once as posts
 )
 
@@ -92,9 +84,15 @@ select
     month,
     id as post_id,
     try_cast(created_at as timestamptz) as published_at,
-    kind,
-    kind in ('video', 'short') is true as is_video,
-    kind = 'repost' is true as is_repost,
+    case
+        when is_repost then 'repost'
+        when has_video then 'video'
+        when len(media_types) > 1 then 'album'
+        when len(media_types) = 1 then 'photo'
+        when len(media_types) = 0 then 'text'
+    end as kind,
+    has_video and not is_repost as is_video,
+    is_repost,
     text,
     'https://x.com/i/web/status/' || id as permalink,
     like_count as likes,

@@ -24,9 +24,7 @@ with once as (
         posts."viewCount"
     from raw.youtube_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'youtube'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts = 0
     union all
     -- looking for the last observation of each post costs ten times the rest: only where a post came twice, or may have
@@ -46,9 +44,7 @@ with once as (
         posts."viewCount"
     from raw.youtube_posts as posts
     join staging.stg_collections as collections
-        on collections.platform = 'youtube'
-        and collections.month = posts.month
-        and collections.collection_id = posts.collection_id
+        on collections.collection_id = posts.collection_id
     where collections.repeated_posts is distinct from 0
     qualify row_number() over (
         partition by posts.month, posts.id

@@ -1,14 +1,17 @@
 """How a month's metrics and index are made of what the lake holds: read frames, do the arithmetic, replace the month.
 
 A month is a function of raw data and input files alone. It looks at its neighbour before it, so deriving a month out of
-order touches the one after it too: that is decided here, in one place.
+order touches the one after it too: that is decided here, in one place. The months of a run are read, and written,
+together: each by itself would cost four times as much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
+import duckdb
 import polars as pl
 
 from smi_pipeline.defs.inputs import Inputs
@@ -19,7 +22,7 @@ from smi_pipeline.index.edition import Edition, edition
 from smi_pipeline.index.method import Method
 from smi_pipeline.lake.collections import Cut
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.lake.derived import Replaced, has_month, replace_month
+from smi_pipeline.lake.derived import Replaced, months_there, replace_months
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.metrics.account_month import account_month
 from smi_pipeline.metrics.city_month import city_platform_month, counted_accounts
@@ -28,6 +31,7 @@ from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
 ACCOUNT_MONTH, CITY_PLATFORM_MONTH = "metrics.account_month", "metrics.city_platform_month"
+Done = Mapping[Month, Replaced]
 INDEX_TABLES = (
     "indicator_score",
     "platform_index",
@@ -53,25 +57,22 @@ def with_neighbours(lake: Lake, months: Sequence[Month]) -> list[Month]:
     that, whose figures may stand in there; the month after where it is derived already, since its follower growth
     begins at this month's end.
     """
-    wanted = set(months)
+    before = {month.plus(-earlier) for month in months for earlier in (1, 2)}
+    after = {month.next for month in months}
     with lake.read() as cursor:
         rows = cursor.execute(
             "select distinct month from raw.collection where status = 'finished' and cut <> 'snapshot'"
         ).fetchall()
         collected = {Month(first) for (first,) in rows}
-        for month in months:
-            before = (month.previous, month.plus(-2))
-            wanted.update(m for m in before if m in collected and not has_month(cursor, ACCOUNT_MONTH, m.first))
-            if month.next in collected and has_month(cursor, ACCOUNT_MONTH, month.next.first):
-                wanted.add(month.next)
-    return sorted(wanted)
+        derived = _there(cursor, ACCOUNT_MONTH, before | after)
+    return sorted({*months, *((before & collected) - derived), *(after & collected & derived)})
 
 
 def with_account_months(lake: Lake, months: Sequence[Month]) -> list[Month]:
     """`months` and those neighbours that have account rows: a city's month is made anew with its accounts'."""
+    beside = {month.plus(far) for month in months for far in (-2, -1, 1)}
     with lake.read() as cursor:
-        beside = {near for month in months for near in (month.plus(-2), month.previous, month.next)}
-        return sorted({*months, *(near for near in beside if has_month(cursor, ACCOUNT_MONTH, near.first))})
+        return sorted({*months, *_there(cursor, ACCOUNT_MONTH, beside)})
 
 
 def with_followers(lake: Lake, months: Sequence[Month], table: str) -> list[Month]:
@@ -81,58 +82,54 @@ def with_followers(lake: Lake, months: Sequence[Month], table: str) -> list[Mont
     """
     after = {month.plus(later) for month in months for later in (1, 2)}
     with lake.read() as cursor:
-        return sorted({*months, *(month for month in after if has_month(cursor, table, month.first))})
+        return sorted({*months, *_there(cursor, table, after)})
 
 
-def derive_account_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
-    """metrics.account_month of one month."""
-    reach = {"from": month.start(ZONE) - SNAPSHOT_REACH, "to": month.end(ZONE) + SNAPSHOT_REACH, "month": month.first}
+def derive_account_month(lake: Lake, months: Sequence[Month], inputs: Inputs) -> Done:
+    """metrics.account_month of some months."""
     with lake.lock(ACCOUNT_MONTH):
-        with lake.read() as cursor:
-            frames = {
-                name: read_frame(cursor, f"select * from {table} where month = $month", {"month": month.first})
-                for name, table in (
-                    ("asked", "staging.stg_account_outcomes"),
-                    ("sums", "intermediate.int_account_month_posts"),
-                    ("rejects", "intermediate.int_account_rejects"),
-                )
-            }
-            observations = read_frame(
-                cursor,
-                "select * from staging.stg_accounts where month = $month or observed_at between $from and $to",
-                reach,
+        asked, sums, rejects = (
+            _months(lake, table, months)
+            for table in (
+                "staging.stg_account_outcomes",
+                "intermediate.int_account_month_posts",
+                "intermediate.int_account_rejects",
             )
-        rows = account_month(
-            asked=frames["asked"],
-            sums=frames["sums"],
-            rejects=frames["rejects"],
-            observations=observations,
-            accounts=inputs.accounts,
-            month=month,
-            zone=ZONE,
-            include_reposts=inputs.method_of(month).include_reposts,
         )
-        return replace_month(lake, ACCOUNT_MONTH, month.first, rows)
+        observations = _observations(lake, months)
+        rows = [
+            account_month(
+                asked=_of(month, asked),
+                sums=_of(month, sums),
+                rejects=_of(month, rejects),
+                observations=observations.filter(
+                    (pl.col("month") == month.first) | pl.col("observed_at").is_between(*_reach(month))
+                ),
+                accounts=inputs.accounts,
+                month=month,
+                zone=ZONE,
+                include_reposts=inputs.method_of(month).include_reposts,
+            )
+            for month in months
+        ]
+        return _replaced(lake, months, {ACCOUNT_MONTH: pl.concat(rows)})[ACCOUNT_MONTH]
 
 
-def derive_city_platform_month(lake: Lake, month: Month, inputs: Inputs) -> Replaced:
-    """metrics.city_platform_month of one month."""
+def derive_city_platform_month(lake: Lake, months: Sequence[Month], inputs: Inputs) -> Done:
+    """metrics.city_platform_month of some months."""
     with lake.lock(CITY_PLATFORM_MONTH):
-        rows = city_platform_month(_months(lake, ACCOUNT_MONTH, [month]), inputs.accounts, month=month)
-        return replace_month(lake, CITY_PLATFORM_MONTH, month.first, rows)
+        accounts = _months(lake, ACCOUNT_MONTH, months)
+        rows = [city_platform_month(_of(month, accounts), inputs.accounts, month=month) for month in months]
+        return _replaced(lake, months, {CITY_PLATFORM_MONTH: pl.concat(rows)})[CITY_PLATFORM_MONTH]
 
 
-def derive_index(lake: Lake, month: Month, inputs: Inputs) -> dict[str, Replaced]:
-    """All tables of the index for one month, and the registry as it was valid in it; by table name."""
+def derive_index(lake: Lake, months: Sequence[Month], inputs: Inputs) -> dict[str, Done]:
+    """All tables of the index for some months, and the registry as it was valid in them; by table name."""
     with lake.lock("index"):
-        scored = score_month(lake, month, inputs, inputs.method_of(month))
-        told = vars(scored) | vars(assess(scored, experts=inputs.experts(month)))
-        accounts = counted_accounts(_months(lake, ACCOUNT_MONTH, [month]), inputs.accounts, month=month)
-        told["account_contribution"] = account_contributions(scored.contribution, accounts, month=month)
-        tables: dict[str, pl.DataFrame] = {name: told[name] for name in INDEX_TABLES}
-        for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
-            tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
-        return {name: replace_month(lake, f"index.{name}", month.first, frame) for name, frame in tables.items()}
+        measured = _measured(lake, months)
+        told = [_index_tables(measured, month, inputs) for month in months]
+        tables = {f"index.{name}": pl.concat([one[name] for one in told]) for name in told[0]}
+        return _replaced(lake, months, tables)
 
 
 def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edition:
@@ -140,34 +137,103 @@ def score_month(lake: Lake, month: Month, inputs: Inputs, method: Method) -> Edi
 
     The month before is scored under the same method, so that a change of rank is never one of the method.
     """
+    return _scored(_measured(lake, [month]), month, inputs, method)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the index of some months is made of, as the lake has it: their metrics, and those of the two before each."""
+
+    accounts: pl.DataFrame
+    cities: pl.DataFrame
+    cuts: Mapping[Month, Cut]
+
+
+def _measured(lake: Lake, months: Sequence[Month]) -> _Measured:
+    looked_at = sorted({month.plus(-earlier) for month in months for earlier in (0, 1, 2)})
+    return _Measured(
+        accounts=_months(lake, ACCOUNT_MONTH, months),
+        cities=_months(lake, CITY_PLATFORM_MONTH, looked_at),
+        cuts=_least_cuts(lake, looked_at),
+    )
+
+
+def _index_tables(measured: _Measured, month: Month, inputs: Inputs) -> dict[str, pl.DataFrame]:
+    scored = _scored(measured, month, inputs, inputs.method_of(month))
+    told = vars(scored) | vars(assess(scored, experts=inputs.experts(month)))
+    accounts = counted_accounts(_of(month, measured.accounts), inputs.accounts, month=month)
+    told["account_contribution"] = account_contributions(scored.contribution, accounts, month=month)
+    tables: dict[str, pl.DataFrame] = {name: told[name] for name in INDEX_TABLES}
+    for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
+        tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
+    return tables
+
+
+def _scored(measured: _Measured, month: Month, inputs: Inputs, method: Method) -> Edition:
+    accounts = _of(month, measured.accounts)
+    looked_at = [one.first for one in (month.plus(-2), month.previous, month)]
     return edition(
         month=month,
         method=method,
         cities=inputs.cities,
         accounts=inputs.accounts,
-        metrics=_months(lake, CITY_PLATFORM_MONTH, [month.plus(-2), month.previous, month]),
-        metrics_largest=city_platform_month(
-            _months(lake, ACCOUNT_MONTH, [month]), inputs.accounts, month=month, largest=True
-        ),
+        metrics=measured.cities.filter(pl.col("month").is_in(looked_at)),
+        metrics_largest=city_platform_month(accounts, inputs.accounts, month=month, largest=True),
         weight_inputs=inputs.weight_inputs,
         experts=inputs.experts(month),
         experts_vintage=inputs.experts_vintage(month),
         experts_previous=inputs.experts(month.previous),
         experts_earlier=[inputs.experts(month.plus(-2)), inputs.experts(month.plus(-3))],
-        cut=_least_cut(lake, month),
-        cut_previous=_least_cut(lake, month.previous),
+        cut=measured.cuts[month],
+        cut_previous=measured.cuts[month.previous],
     )
 
 
-def _least_cut(lake: Lake, month: Month) -> Cut:
-    """Provisional when any platform's newest finished collection of the month is, or none is there; else final."""
+def _least_cuts(lake: Lake, months: Sequence[Month]) -> dict[Month, Cut]:
+    """Provisional when any platform's newest finished collection of a month is, or none is there; else final."""
     with lake.read() as cursor:
         rows = cursor.execute(
-            "select last(cut order by finished_at, collection_id) from raw.collection"
-            " where month = $1 and status = 'finished' and cut <> 'snapshot' group by platform",
-            [month.first],
+            "select month, last(cut order by finished_at, collection_id) from raw.collection"
+            " where list_contains($1, month) and status = 'finished' and cut <> 'snapshot' group by month, platform",
+            [[month.first for month in months]],
         ).fetchall()
-    return "final" if rows and all(cut == "final" for (cut,) in rows) else "provisional"
+    found: dict[date, set[Cut]] = {}
+    for first, cut in rows:
+        found.setdefault(first, set()).add(cut)
+    return {month: "final" if found.get(month.first) == {"final"} else "provisional" for month in months}
+
+
+def _observations(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:
+    """The accounts' figures of some months, and those taken shortly before and after them."""
+    reach = {
+        "months": [month.first for month in months],
+        "from": _reach(min(months))[0],
+        "to": _reach(max(months))[1],
+    }
+    with lake.read() as cursor:
+        return read_frame(
+            cursor,
+            "select * from staging.stg_accounts"
+            " where list_contains($months, month) or observed_at between $from and $to",
+            reach,
+        )
+
+
+def _reach(month: Month) -> tuple[datetime, datetime]:
+    return month.start(ZONE) - SNAPSHOT_REACH, month.end(ZONE) + SNAPSHOT_REACH
+
+
+def _replaced(lake: Lake, months: Sequence[Month], tables: Mapping[str, pl.DataFrame]) -> dict[str, Done]:
+    done = replace_months(lake, [month.first for month in months], tables)
+    return {table: {month: told[month.first] for month in months} for table, told in done.items()}
+
+
+def _of(month: Month, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("month") == month.first)
+
+
+def _there(cursor: duckdb.DuckDBPyConnection, table: str, months: Iterable[Month]) -> set[Month]:
+    return {Month(first) for first in months_there(cursor, table, [month.first for month in months])}
 
 
 def _months(lake: Lake, table: str, months: Iterable[Month]) -> pl.DataFrame:

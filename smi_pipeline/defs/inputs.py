@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -119,11 +120,16 @@ class Inputs:
     def experts(self, month: Month) -> pl.DataFrame | None:
         """The expert scores of a month, one row a score, or null when there are none yet."""
         file = self.stored.find("expert_scores", month.first)
-        return None if file is None else experts_frame(parse_rows(file.text, file.name, ExpertScore))
+        return None if file is None else _experts(file.text, file.name)
 
     def experts_vintage(self, month: Month) -> Vintage | None:
         """Which of the month's files of expert scores that is, or null when there are none yet."""
         return self.stored.vintage("expert_scores", month.first)
+
+
+@functools.lru_cache(maxsize=32)  # of a run's months, each looks at the three before it
+def _experts(text: str, name: str) -> pl.DataFrame:
+    return experts_frame(parse_rows(text, name, ExpertScore))
 
 
 def edition_rule(stored: StoredInputs, month: Month) -> EditionRule | None:

@@ -18,6 +18,7 @@ from smi_pipeline.defs.preview import tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.defs.tables import dependencies, descriptions, table_metadata
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.months import in_years
 from smi_pipeline.settings import settings
 
 
@@ -35,11 +36,12 @@ def account_month(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake
     """Engagement and view rate, followers and growth of each account asked; silent accounts have a row too."""
     with told_clearly():
         own, inputs = set(months_of(context)), current_inputs(lake, settings())
-        for month in with_neighbours(lake, months_of(context)):
-            if month not in own:  # a neighbour: this run has not made its sums
-                derive_intermediate(lake, month)
-            done = derive_account_month(lake, month, inputs)
-            tell_month(context, lake, ACCOUNT_MONTH, month, done, own=month in own, about=descriptions(ACCOUNT_MONTH))
+        about = descriptions(ACCOUNT_MONTH)
+        for months in in_years(with_neighbours(lake, months_of(context))):
+            if neighbours := [month for month in months if month not in own]:  # this run has not made their sums
+                derive_intermediate(lake, neighbours)
+            for month, done in derive_account_month(lake, months, inputs).items():
+                tell_month(context, lake, ACCOUNT_MONTH, month, done, own=month in own, about=about)
 
 
 @dg.asset(
@@ -56,7 +58,7 @@ def city_platform_month(context: dg.AssetExecutionContext, lake: dg.ResourcePara
     """The same per city and platform: sums over a city's main official accounts, rates of the sums."""
     with told_clearly():
         own, inputs = set(months_of(context)), current_inputs(lake, settings())
-        for month in with_account_months(lake, months_of(context)):
-            done = derive_city_platform_month(lake, month, inputs)
-            about = descriptions(CITY_PLATFORM_MONTH)
-            tell_month(context, lake, CITY_PLATFORM_MONTH, month, done, own=month in own, about=about)
+        about = descriptions(CITY_PLATFORM_MONTH)
+        for months in in_years(with_account_months(lake, months_of(context))):
+            for month, done in derive_city_platform_month(lake, months, inputs).items():
+                tell_month(context, lake, CITY_PLATFORM_MONTH, month, done, own=month in own, about=about)

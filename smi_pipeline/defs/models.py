@@ -11,17 +11,17 @@ from smi_pipeline.defs.preview import Descriptions, Metadata, month_shown, tell_
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.defs.tables import dependencies, descriptions, graph, table_metadata
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.months import Month
+from smi_pipeline.months import Month, in_years
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.project import Model
-from smi_pipeline.sql.run import Checked, build_views, check_model, run_model
+from smi_pipeline.sql.run import Checked, build_views, check_months, run_months
 
 
-def derive_intermediate(lake: Lake, month: Month) -> None:
-    """Make one month's sums, with the views they read."""
+def derive_intermediate(lake: Lake, months: Sequence[Month]) -> None:
+    """Make some months' sums, with the views they read."""
     build_views(lake, graph())
     for model in graph().tables("intermediate"):
-        run_model(lake, model, month.first)
+        run_months(lake, model, [month.first for month in months])
 
 
 def _model_asset(model: Model) -> dg.AssetsDefinition:
@@ -54,12 +54,14 @@ def _model_asset(model: Model) -> dg.AssetsDefinition:
             try:
                 if model.is_view:
                     build_views(lake, graph())
-                    for month in own:
-                        _tell_view(context, month, check_model(lake, model, month.first), about)
+                    for months in in_years(own):
+                        _tell_view(context, check_months(lake, model, [month.first for month in months]), about)
                 else:
-                    for month in _months(lake, own, model):
-                        done = run_model(lake, model, month.first)
-                        tell_month(context, lake, model.relation, month, done, own=month in own, about=about)
+                    for months in in_years(_months(lake, own, model)):
+                        done = run_months(lake, model, [month.first for month in months])
+                        for month in months:
+                            told = done[month.first]
+                            tell_month(context, lake, model.relation, month, told, own=month in own, about=about)
             except CheckFailed as error:  # the checks of the UI say what the gate has said
                 yield from _verdicts(model, error)
                 raise
@@ -73,11 +75,12 @@ def _months(lake: Lake, own: Sequence[Month], model: Model) -> Sequence[Month]:
     return with_followers(lake, own, model.relation) if model.layer == "marts" else own
 
 
-def _tell_view(context: dg.AssetExecutionContext, month: Month, looked: Checked, about: Descriptions) -> None:
-    shown: Metadata = {"dagster/partition_row_count": looked.rows}
-    if month.key == context.partition_keys[-1]:  # see tell_month
-        shown = month_shown(looked.rows, looked.first, about)
-    context.add_asset_metadata(shown, partition_key=month.key)
+def _tell_view(context: dg.AssetExecutionContext, looked: Checked, about: Descriptions) -> None:
+    for first, rows in looked.rows.items():
+        shown: Metadata = {"dagster/partition_row_count": rows}
+        if Month(first).key == context.partition_keys[-1]:  # see tell_month
+            shown = month_shown(rows, looked.first, about)
+        context.add_asset_metadata(shown, partition_key=Month(first).key)
 
 
 def _verdicts(model: Model, failed: CheckFailed | None = None) -> Iterator[dg.AssetCheckResult]:

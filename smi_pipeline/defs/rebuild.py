@@ -71,12 +71,11 @@ def _derive_alone(lake: Lake, month: Month, inputs: Inputs, earlier: Year) -> De
             "select distinct month from raw.collection where status = 'finished' and cut <> 'snapshot'"
         ).fetchall()
     collected = {Month(first) for (first,) in rows}
-    for one in month_range(month.plus(-2), month):
-        if one in collected:
-            derive_intermediate(lake, one)
-            derive_account_month(lake, one, inputs)
-            derive_city_platform_month(lake, one, inputs)
-    derive_index(lake, month, inputs)
+    looked_at = [one for one in month_range(month.plus(-2), month) if one in collected]
+    derive_intermediate(lake, looked_at)
+    derive_account_month(lake, looked_at, inputs)
+    derive_city_platform_month(lake, looked_at, inputs)
+    derive_index(lake, [month], inputs)
     for model in graph().tables("marts"):
         run_model(lake, model, month.first)
     return derived(lake, month, inputs, earlier=earlier)

@@ -13,8 +13,10 @@ from smi_pipeline.defs.preview import INPUTS, tell_month
 from smi_pipeline.defs.raw import OWNERS
 from smi_pipeline.defs.tables import dependencies, descriptions, graph, table_metadata
 from smi_pipeline.lake.connection import Lake
+from smi_pipeline.months import in_years
 from smi_pipeline.settings import settings
 
+_COMPOSITE: Final = "index.composite"
 _RELATIONS: Final = tuple(f"index.{name}" for name in ("city", "account", *INDEX_TABLES))
 # A month looks at its own metrics and those of the two months before (the second may stand in for gaps of the first);
 # not at stored index rows, so months may come in any order.
@@ -49,10 +51,11 @@ def index(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> It
     """Score the months of the run, and the two after where they are scored already: they look back at these."""
     with told_clearly():
         own, inputs = set(months_of(context)), current_inputs(lake, settings())
-        for month in with_followers(lake, months_of(context), "index.composite"):
-            for name, done in derive_index(lake, month, inputs).items():
-                about = descriptions(f"index.{name}")
-                seen = {INPUTS: dg.MetadataValue.json(inputs.visible(month))} if name == "composite" else {}
-                tell_month(context, lake, f"index.{name}", month, done, own=month in own, about=about, more=seen)
+        for months in in_years(with_followers(lake, months_of(context), _COMPOSITE)):
+            for relation, replaced in derive_index(lake, months, inputs).items():
+                about = descriptions(relation)
+                for month, done in replaced.items():
+                    seen = {INPUTS: dg.MetadataValue.json(inputs.visible(month))} if relation == _COMPOSITE else {}
+                    tell_month(context, lake, relation, month, done, own=month in own, about=about, more=seen)
     for relation in (one for one in graph().sequence if one in _RELATIONS):
         yield dg.MaterializeResult(asset_key=relation.split("."))

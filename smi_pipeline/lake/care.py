@@ -145,7 +145,7 @@ def compact(lake: Lake) -> list[Merged]:
     """
     flushed = flush(lake)
     for attempt in attempts():
-        with attempt, lake.write("small files into larger ones", over=CARE) as transaction:
+        with attempt, lake.write("small files into larger ones", over=[CARE]) as transaction:
             merged = transaction.cursor.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
     _delete_unneeded(lake, least_hours=A_DAY)
     done: dict[str, Merged] = {}
@@ -164,7 +164,7 @@ def flush(lake: Lake) -> dict[str, int]:
     Table by table: of many at once, two that another writer's commit forbids would end the process in DuckLake.
     """
     for attempt in attempts():
-        with attempt, lake.write("rows of the catalog to files", over=CARE) as transaction:
+        with attempt, lake.write("rows of the catalog to files", over=[CARE]) as transaction:
             flushed: dict[str, int] = {}
             for schema, name in transaction.cursor.execute(_TABLES).fetchall():
                 call = "call ducklake_flush_inlined_data('lake', schema_name => $schema, table_name => $name)"
@@ -191,7 +191,7 @@ def expire(lake: Lake, days: int, *, dry_run: bool = False) -> Expired:
 def let_go(lake: Lake, numbers: list[int]) -> None:
     """Expire these snapshots, whatever names them; there is no way back."""
     if numbers:
-        with lake.write("snapshots expired", over=CARE) as transaction:
+        with lake.write("snapshots expired", over=[CARE]) as transaction:
             transaction.cursor.execute(f"call ducklake_expire_snapshots('lake', {versions(numbers)})")
 
 
@@ -206,7 +206,7 @@ def remove_orphans(lake: Lake) -> list[str]:
     Raises:
         LakeError: a file the catalog refers to is listed as an orphan; nothing was deleted.
     """
-    with lake.write("orphans removed", over=CARE) as transaction:
+    with lake.write("orphans removed", over=[CARE]) as transaction:
         listed = orphans(transaction.cursor, least_hours=A_DAY)
         needed = {file.path for file in data_files(lake, transaction.cursor)}
         if mistaken := sorted(needed.intersection(listed)):
@@ -339,5 +339,5 @@ def _size(table: str, files: Sequence[DataFile], inlined: int) -> TableSize:
 
 def _delete_unneeded(lake: Lake, *, least_hours: int) -> int:
     when = f"older_than => now() - to_hours({least_hours:d})" if least_hours else "cleanup_all => true"
-    with lake.lock("files"), lake.write("unneeded files deleted", over=CARE) as transaction:
+    with lake.lock("files"), lake.write("unneeded files deleted", over=[CARE]) as transaction:
         return len(transaction.cursor.execute(f"call ducklake_cleanup_old_files('lake', {when})").fetchall())

@@ -23,7 +23,7 @@ import stamina
 
 from smi_pipeline.lake import bounds
 from smi_pipeline.lake.faults import explained, lost_catalog
-from smi_pipeline.lake.locks import Held, advisory_lock, file_lock, guard_commits, reach
+from smi_pipeline.lake.locks import Held, advisory_locks, file_lock, guard_commits, reach
 from smi_pipeline.lake.reading import is_read_only, readable
 from smi_pipeline.lake.schema import SchemaError, bring_up_to_date
 from smi_pipeline.lake.storage import LakeError, Storage, lake_name, quoted
@@ -116,14 +116,14 @@ class Lake:
 
     @contextmanager
     def write(
-        self, message: str, *, over: str | None = None, prepare: Prepare | None = None, **extra: object
+        self, message: str, *, over: Iterable[str] = (), prepare: Prepare | None = None, **extra: object
     ) -> Iterator[Transaction]:
         """A transaction, committed whole, or not at all. Do requests and computations before, not inside.
 
         Args:
             message: kept with the snapshot.
-            over: the table whose rows are replaced, one writer at a time. What only appends needs none. On SQLite every
-                transaction has the catalog for itself, whatever it does.
+            over: the tables whose rows are replaced, one writer at a time. What only appends needs none. On SQLite
+                every transaction has the catalog for itself, whatever it does.
             prepare: gets the transaction's cursor before any lock is held: what takes long goes to temporary tables.
             extra: kept with the snapshot as JSON.
 
@@ -174,8 +174,8 @@ class Lake:
             cursor.close()
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold the lake's lock of that name; waits for it. It is free again when the process dies.
+    def lock(self, *names: str) -> Iterator[None]:
+        """Hold the lake's locks of these names; waits for them. They are free again when the process dies.
 
         What is written meanwhile is committed only while the lock is still held.
 
@@ -186,18 +186,20 @@ class Lake:
         with ExitStack() as stack:
             if self.storage.conninfo is not None:
                 schema = lake_name(self.path)
-                held = stack.enter_context(advisory_lock(self.storage.conninfo, self.storage.password, schema, name))
+                locks = advisory_locks(self.storage.conninfo, self.storage.password, schema, names)
+                held = stack.enter_context(locks)
             else:
-                try:
-                    held = stack.enter_context(file_lock(self.path / ".locks", name))
+                try:  # in one order, whoever asks: two writers never wait for each other
+                    held = [stack.enter_context(file_lock(self.path / ".locks", name)) for name in sorted(names)]
                 except OSError as error:
                     raise self._not_writable(error) from error
-            before = _HELD.set((*_HELD.get(), (self.path, held)))
+            before = _HELD.set((*_HELD.get(), *((self.path, one) for one in held)))
             try:
                 yield
             finally:
                 _HELD.reset(before)
-            held.check()
+            for one in held:
+                one.check()
 
     def exists(self) -> bool:
         """Whether the lake has been created; one whose catalog is lost from beside its files has been."""
@@ -237,10 +239,11 @@ class Lake:
         numbered = [(held.name, held.number) for held in mine if held.number is not None]
         return {"locks": numbered} if numbered else {}
 
-    def _alone(self, over: str | None) -> AbstractContextManager[None]:
+    def _alone(self, over: Iterable[str]) -> AbstractContextManager[None]:
         if self.storage.conninfo is None:
             return self.lock("write")
-        return nullcontext() if over is None else self.lock(f"replace {over}")
+        names = [f"replace {one}" for one in over]
+        return self.lock(*names) if names else nullcontext()
 
     @contextmanager
     def _told(self) -> Iterator[None]:

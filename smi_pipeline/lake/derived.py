@@ -1,9 +1,9 @@
-"""Derived tables: one month replaced at a time, whole or not at all, and not at all when nothing changed."""
+"""Derived tables: months replaced whole or not at all, and not at all when nothing changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,13 +16,12 @@ from smi_pipeline.lake.tables import DECLARED
 
 Gate = Callable[[duckdb.DuckDBPyConnection, str], None]
 _TABLE = re.compile(r"(intermediate|metrics|index|marts)\.[a-z][a-z0-9_]*")
-_STAGED = "temp.main.staged"
 _UNTYPED = "INTEGER"  # also what a column of nothing but null is staged as
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """What a replacement did. `snapshot` is null when the month already held these rows."""
+    """What a replacement did to a month. `snapshot` is null when it already held these rows."""
 
     rows: int
     changed: bool
@@ -32,93 +31,125 @@ class Replaced:
 def replace_month(
     lake: Lake, table: str, month: date, source: pl.DataFrame | str, *, gates: Sequence[Gate] = ()
 ) -> Replaced:
-    """Make `source` the rows of `month` in `table`, created at first use, in one transaction.
+    """Make `source` the rows of `month` in `table`; see `replace_months`."""
+    return replace_months(lake, [month], {table: source}, gates=gates)[table][month]
+
+
+def replace_months(
+    lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str], *, gates: Sequence[Gate] = ()
+) -> dict[str, dict[date, Replaced]]:
+    """Make each source the rows of `months` in its table, created at first use, all in one transaction.
+
+    A commit costs as much as the rows of a year: what is made together is written together.
 
     Args:
         lake: the lake.
-        table: `schema.name` of a derived table.
-        month: the month's first day; every row must carry it in its column `month`.
-        source: a frame, or a SELECT that may use `getvariable('month')`.
-        gates: each gets the cursor and the name of the staged rows, and raises to keep the old month.
+        months: the months' first days.
+        sources: by table, `schema.name` of a derived one: a frame of all the months' rows, or a SELECT that may use
+            `getvariable('month')` and is run once a month. Every row carries one of the months in its column `month`.
+        gates: each gets the cursor and the name of a table's staged rows, and raises to keep all as it was.
 
     Returns:
-        How many rows the month has now, and whether that is a change. Equal rows commit nothing.
+        By table and month, how many rows the month has now, and whether that is a change. Equal rows commit nothing.
 
     Raises:
         LakeError: rows of another month, or a column of the table is missing in the source.
     """
-    if not _TABLE.fullmatch(table):
-        raise ValueError(f"not a derived table: {table!r}")
-    done = _replaced(lake, table, month, source, gates)
+    if strange := [table for table in sources if not _TABLE.fullmatch(table)]:
+        raise ValueError(f"not a derived table: {strange[0]!r}")
+    done = _replaced(lake, months, sources, gates)
     if done is None:
-        _create(lake, table, month, source)
-        done = _replaced(lake, table, month, source, gates)
+        _create(lake, months, sources)
+        done = _replaced(lake, months, sources, gates)
     if done is None:
-        raise LakeError(f"{table} was dropped while its month {month:%Y-%m} was replaced; run the same command again")
+        raise LakeError(f"a table of {', '.join(sources)} was dropped meanwhile; run the same command again")
     return done
 
 
 def _replaced(
-    lake: Lake, table: str, month: date, source: pl.DataFrame | str, gates: Sequence[Gate]
-) -> Replaced | None:
-    """Replace the month; null, and nothing is done, where there is no such table yet."""
+    lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str], gates: Sequence[Gate]
+) -> dict[str, dict[date, Replaced]] | None:
+    """Replace the months; null, and nothing is done, where one of the tables is not there yet."""
+
+    def stage(cursor: duckdb.DuckDBPyConnection) -> None:
+        for table, source in sources.items():
+            _stage(cursor, _staged(table), months, source)
+
+    span = f"{min(months):%Y-%m}" if len(months) == 1 else f"{min(months):%Y-%m} to {max(months):%Y-%m}"
     for attempt in attempts():
         with (
             attempt,
             lake.write(
-                f"replace {month:%Y-%m} of {table}",
-                over=table,
-                prepare=lambda cursor: _stage(cursor, month, source),
-                table=table,
-                month=month,
+                f"replace {span} of {', '.join(sources)}",
+                over=sources,
+                prepare=stage,
+                tables=list(sources),
+                months=months,
             ) as transaction,
         ):
-            done = _replace(transaction, table, month, gates)
-    return None if done is None else Replaced(*done, snapshot=transaction.snapshot)
+            if not all(_columns(transaction.cursor, "lake", *table.split(".")) for table in sources):
+                transaction.discard()
+                return None
+            done = {table: _replace(transaction, table, months, gates) for table in sources}
+            if not any(altered for _, altered in done.values()):
+                transaction.discard()
+    return {
+        table: {
+            month: Replaced(rows.get(month, 0), month in altered, transaction.snapshot if month in altered else None)
+            for month in months
+        }
+        for table, (rows, altered) in done.items()
+    }
 
 
-def _create(lake: Lake, table: str, month: date, source: pl.DataFrame | str) -> None:
-    """Create the table without a row, in a commit of its own: it must have no bounds before it has rows.
+def _create(lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str]) -> None:
+    """Create the tables that are not there, without a row, in a commit of their own: bounds go before rows come.
 
-    Under the lock of whoever replaces a month in it, on every kind of lake: nobody may bring rows in between.
+    Under the locks of whoever replaces months in them, on every kind of lake: nobody may bring rows in between.
     """
-    schema, name = table.split(".")
-    first = source.clear() if isinstance(source, pl.DataFrame) else f"select * from ({source}) limit 0"
 
     def stage(cursor: duckdb.DuckDBPyConnection) -> None:
-        _stage(cursor, month, first)
+        for table, source in sources.items():
+            none = source.clear() if isinstance(source, pl.DataFrame) else f"select * from ({source}) limit 0"
+            _stage(cursor, _staged(table), months[:1], none)
 
-    with lake.lock(f"replace {table}"):
+    with lake.lock(*(f"replace {table}" for table in sources)):
         for attempt in attempts():
-            with attempt, lake.write(f"{table} created", prepare=stage, table=table) as transaction:
-                if _columns(transaction.cursor, "lake", schema, name):
+            with attempt, lake.write(f"{', '.join(sources)} created", prepare=stage) as transaction:
+                cursor = transaction.cursor
+                missing = [table for table in sources if not _columns(cursor, "lake", *table.split("."))]
+                for table in missing:
+                    schema, name = table.split(".")
+                    cursor.execute(f'create table {schema}."{name}" as from {_staged(table)} limit 0')
+                    cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
+                if not missing:
                     transaction.discard()
-                    continue
-                transaction.cursor.execute(f'create table {schema}."{name}" as from {_STAGED} limit 0')
-                transaction.cursor.execute(f'alter table {schema}."{name}" set partitioned by (month)')
         lake.remove_bounds()
 
 
-def _replace(transaction: Transaction, table: str, month: date, gates: Sequence[Gate]) -> tuple[int, bool] | None:
-    """Put the staged rows in place of the month's; give their number, and whether that is a change."""
-    cursor = transaction.cursor
-    schema, name = table.split(".")
-    there = _columns(cursor, "lake", schema, name)
-    if not there:
-        transaction.discard()
-        return None
-    rows = _count(cursor, f"select count(*) from {_STAGED}")
-    if strangers := _count(cursor, f"select count(*) from {_STAGED} where month is distinct from $1", month):
-        raise LakeError(f"{table}: {strangers} of {rows} rows are not of {month:%Y-%m}; nothing was written")
+def _replace(
+    transaction: Transaction, table: str, months: Sequence[date], gates: Sequence[Gate]
+) -> tuple[dict[date, int], set[date]]:
+    """Put the staged rows in place of the months'; give their number by month, and the months that this changes."""
+    cursor, staged = transaction.cursor, _staged(table)
+    rows = dict(cursor.execute(f"select month, count(*) from {staged} group by month").fetchall())
+    if strangers := sum(number for month, number in rows.items() if month not in months):
+        span = ", ".join(f"{month:%Y-%m}" for month in months)
+        raise LakeError(f"{table}: {strangers} of {sum(rows.values())} rows are not of {span}; nothing was written")
     for gate in gates:
-        gate(cursor, _STAGED)
-    _evolve(cursor, table, there)
-    if _same(cursor, table, month):
-        transaction.discard()
-        return rows, False
-    cursor.execute(f"delete from {table} where month = $1", [month])
-    cursor.execute(f"insert into {table} by name from {_STAGED}")
-    return rows, True
+        gate(cursor, staged)
+    schema, name = table.split(".")
+    there, new = _columns(cursor, "lake", schema, name), _columns(cursor, "temp", "main", f"staged {table}")
+    _evolve(cursor, table, there, new)
+    if changed := _changed(cursor, table, staged, list(new), months):
+        listed = _listed(changed)
+        cursor.execute(f"delete from {table} where month in ({listed})")
+        cursor.execute(f"insert into {table} by name from {staged} where month in ({listed})")
+    return rows, changed
+
+
+def _staged(table: str) -> str:
+    return f'temp.main."staged {table}"'
 
 
 def drop_derived(lake: Lake, table: str) -> None:
@@ -128,7 +159,7 @@ def drop_derived(lake: Lake, table: str) -> None:
         LakeError: there is no such table, or it is none that is derived: what it holds would be gone.
     """
     schema, _, name = table.partition(".")
-    with lake.write(f"{table} dropped", over=table) as transaction:
+    with lake.write(f"{table} dropped", over=[table]) as transaction:
         if table in DECLARED or not _TABLE.fullmatch(table):
             raise LakeError(f"{table} is no derived table: nothing could make its rows again")
         if not _columns(transaction.cursor, "lake", schema, name):
@@ -136,29 +167,33 @@ def drop_derived(lake: Lake, table: str) -> None:
         transaction.cursor.execute(f'drop table {schema}."{name}"')
 
 
-def has_month(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
-    """Whether a derived table exists and holds any row of the month."""
+def months_there(cursor: duckdb.DuckDBPyConnection, table: str, months: Iterable[date]) -> set[date]:
+    """Which of `months` a derived table holds any row of; none where the table does not exist."""
     schema, name = table.split(".")
-    if not _columns(cursor, "lake", schema, name):
-        return False
-    return bool(_count(cursor, f"select count(*) from (from {table} where month = $1 limit 1)", month))
+    listed = _listed(months)
+    if not listed or not _columns(cursor, "lake", schema, name):
+        return set()
+    return {
+        month for (month,) in cursor.execute(f"select distinct month from {table} where month in ({listed})").fetchall()
+    }
 
 
-def _stage(cursor: duckdb.DuckDBPyConnection, month: date, source: pl.DataFrame | str) -> None:
-    cursor.execute("set variable month = $1::date", [month])
-    if isinstance(source, str):
-        cursor.execute(f"create or replace temp table staged as {source}")
+def _stage(cursor: duckdb.DuckDBPyConnection, staged: str, months: Sequence[date], source: pl.DataFrame | str) -> None:
+    if not isinstance(source, str):
+        frame = Frame(source)  # noqa: F841  DuckDB finds it by its name
+        cursor.execute(f"create or replace temp table {staged} as from frame")
         return
-    frame = Frame(source)  # noqa: F841  DuckDB finds it by its name
-    cursor.execute("create or replace temp table staged as from frame")
+    for number, month in enumerate(months):
+        cursor.execute("set variable month = $1::date", [month])
+        into = f"insert into {staged} by name" if number else f"create or replace temp table {staged} as"
+        cursor.execute(f"{into} {source}")
 
 
-def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]) -> None:
+def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: Mapping[str, str], staged: Mapping[str, str]) -> None:
     """Add the columns that are new in the source; earlier months have null in them.
 
     A column never changes its type: the insert would cast in silence, and round what does not fit.
     """
-    staged = _columns(cursor, "temp", "main", "staged")
     if lost := there.keys() - staged.keys():
         raise LakeError(f"{table} has columns {sorted(lost)} that the new rows lack; a column is never dropped")
     for column, kind in there.items():
@@ -171,14 +206,20 @@ def _evolve(cursor: duckdb.DuckDBPyConnection, table: str, there: dict[str, str]
         cursor.execute(f'alter table {table} add column "{column}" {staged[column]}')
 
 
-def _same(cursor: duckdb.DuckDBPyConnection, table: str, month: date) -> bool:
-    columns = ", ".join(f'"{c}"' for c in _columns(cursor, "temp", "main", "staged"))
-    staged, stored = f"select {columns} from {_STAGED}", f"select {columns} from {table} where month = $1"
-    return not _count(
-        cursor,
-        f"select count(*) from ((({staged}) except all ({stored})) union all (({stored}) except all ({staged})))",
-        month,
-    )
+def _changed(
+    cursor: duckdb.DuckDBPyConnection, table: str, staged: str, columns: Sequence[str], months: Sequence[date]
+) -> set[date]:
+    """The months whose stored rows are others than the staged ones, the order of rows aside."""
+    listed = ", ".join(f'"{column}"' for column in columns)
+    new, old = f"select {listed} from {staged}", f"select {listed} from {table} where month in ({_listed(months)})"
+    rows = cursor.execute(
+        f"select distinct month from ((({new}) except all ({old})) union all (({old}) except all ({new})))"
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
+def _listed(months: Iterable[date]) -> str:
+    return ", ".join(f"date '{month}'" for month in sorted(months))
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, database: str, schema: str, name: str) -> dict[str, str]:
@@ -188,8 +229,3 @@ def _columns(cursor: duckdb.DuckDBPyConnection, database: str, schema: str, name
         [database, schema, name],
     ).fetchall()
     return dict(rows)
-
-
-def _count(cursor: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
-    row = cursor.execute(sql, list(parameters)).fetchone()
-    return int(row[0]) if row else 0

@@ -12,7 +12,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Collector, Deferred, Row, Window
-from smi_pipeline.lake.collections import Asking, Collection, Cut, Status, Subject, Taking, open_collection
+from smi_pipeline.lake.collections import Asking, Collection, Cut, Status, Subject, Taking, open_collection, spent
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month, day_span
 from smi_pipeline.registry.models import Account, Platform
@@ -114,11 +114,14 @@ async def _take(
 ) -> Summary:
     name = f"{subject.day or format(subject.month, '%Y-%m')}"
     with lake.lock(f"collect-{subject.platform}-{name}"):
-        collection, todo = await asyncio.to_thread(open_collection, lake, subject, accounts, force=force)
+        (collection, todo), others = await asyncio.gather(
+            asyncio.to_thread(open_collection, lake, subject, accounts, force=force),
+            asyncio.to_thread(spent, lake, subject.platform),
+        )
         summary = Summary(subject.platform, subject.cut, asked=len(todo))
         if todo:
             async with opened() as collector:
-                collector.known(await asyncio.to_thread(collection.spent_by_others))
+                collector.known(others)
                 with _older_objects_let_be():
                     await _run(collection, collector, read(collector, todo), summary)
         elif collection.state is not None and collection.state.status != "finished":

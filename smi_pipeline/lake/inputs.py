@@ -89,7 +89,7 @@ def store_inputs(lake: Lake, files: Iterable[InputFile], loaded_at: datetime) ->
     if not stored.changed(given):
         return stored
     for attempt in attempts():
-        with attempt, lake.write("input files", over="raw.input_file") as transaction:
+        with attempt, lake.write("input files", over=["raw.input_file"]) as transaction:
             stored = _stored(lake, transaction.cursor)  # again, under the lock
             changed = stored.changed(given)
             if not changed:

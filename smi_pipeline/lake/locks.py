@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +102,12 @@ def held_locks(folder: Path) -> list[str]:
 
 
 @contextmanager
-def advisory_lock(conninfo: str, password: SecretStr | None, schema: str, name: str) -> Iterator[Held]:
-    """Hold an advisory lock of the catalog's database; waits for it. The server frees it when the connection ends.
+def advisory_locks(
+    conninfo: str, password: SecretStr | None, schema: str, names: Iterable[str]
+) -> Iterator[list[Held]]:
+    """Hold advisory locks of the catalog's database, taken in the order of their names; waits for them.
+
+    The server frees them when the connection ends.
 
     Each holder counts the lock's number up in `schema`. Commits carry it, and the server refuses one with an earlier
     number (see `guard_commits`): a holder that lost its connection, and with it the lock, cannot commit after the next.
@@ -112,26 +116,31 @@ def advisory_lock(conninfo: str, password: SecretStr | None, schema: str, name: 
         LakeError: the database cannot be reached.
     """
     with reach(conninfo, password) as connection:
-        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
-        with connection.transaction():
-            row = None
-            if connection.execute("select to_regclass(%s)", [f"{schema}.smi_lock"]).fetchone() != (None,):
-                row = connection.execute(
-                    sql.SQL(
-                        "insert into {} as l values (%s, 1) on conflict (name) do update set number = l.number + 1"
-                        " returning number"
-                    ).format(sql.Identifier(schema, "smi_lock")),
-                    [name],
-                ).fetchone()
+        listed = sorted(names)
+        for name in listed:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
 
         def check() -> None:
             try:
                 connection.execute("select 1")
             except psycopg.Error as error:
                 reason = " ".join(str(error).split())
-                raise LakeError(f"the connection that held the lock {name} is gone ({reason}); {_AGAIN}") from None
+                said = f"the connection that held the lock {', '.join(listed)} is gone ({reason}); {_AGAIN}"
+                raise LakeError(said) from None
 
-        yield Held(name, None if row is None else int(row[0]), check)
+        numbers = _counted_up(connection, schema, listed)
+        yield [Held(name, numbers.get(name), check) for name in listed]
+
+
+def _counted_up(connection: psycopg.Connection, schema: str, names: list[str]) -> dict[str, int]:
+    """Count each lock's number up; none where the lake has not been made yet."""
+    if connection.execute("select to_regclass(%s)", [f"{schema}.smi_lock"]).fetchone() == (None,):
+        return {}
+    counted = sql.SQL(
+        "insert into {} as l select unnest(%s::text[]), 1 on conflict (name) do update set number = l.number + 1"
+        " returning name, number"
+    ).format(sql.Identifier(schema, "smi_lock"))
+    return dict(connection.execute(counted, [names]).fetchall())
 
 
 def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> None:

@@ -116,7 +116,7 @@ def remove_payloads(lake: Lake, before: date, *, reason: str, removed_at: dateti
     flush(lake)  # what is in files can be deleted whole
     rows = 0
     months: set[date] = set()
-    with _whole_files(lake), lake.write(f"payloads before {before:%Y-%m} removed", over=CARE) as transaction:
+    with _whole_files(lake), lake.write(f"payloads before {before:%Y-%m} removed", over=[CARE]) as transaction:
         cursor = transaction.cursor
         told = _Told(cursor)
         for table in _with_payload():
@@ -160,7 +160,7 @@ def forget(lake: Lake, platform: Platform, account_id: str, *, reason: str, remo
         raise LakeError(f"no account of {platform} was ever asked as {account_id!r}; nothing was removed")
     flush(lake)  # what is in files can be deleted whole
     rows = 0
-    with _whole_files(lake), lake.write(f"{platform} {account_id} forgotten", over=CARE) as transaction:
+    with _whole_files(lake), lake.write(f"{platform} {account_id} forgotten", over=[CARE]) as transaction:
         cursor = transaction.cursor
         told = _Told(cursor)
         _keep_sums(cursor, platform, account_id, months)

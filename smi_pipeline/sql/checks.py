@@ -1,7 +1,7 @@
 """The yml's data tests as queries that find the offenders. None found: the test holds.
 
 As in dbt, a null breaks `not_null` only: it passes `accepted_values`, `relationships`, `unique` and an expression that
-comes out null. Every test looks at one month.
+comes out null. Every test looks at each month by itself, however many it is given.
 """
 
 from __future__ import annotations
@@ -49,21 +49,34 @@ class CheckFailed(Exception):  # noqa: N818 - says what happened, like the colle
         self.failures = tuple(failures)
 
 
-def gates(model: Model, month: date) -> tuple[Gate, ...]:
-    """The model's tests as one gate for `replace_month`: it raises CheckFailed with everything that is wrong."""
+def gates(model: Model, months: Sequence[date]) -> tuple[Gate, ...]:
+    """The model's tests as one gate for `replace_months`: it raises CheckFailed with everything wrong in a month."""
 
     def gate(cursor: duckdb.DuckDBPyConnection, rows: str) -> None:
-        if failures := failing(cursor, model, rows):
-            raise CheckFailed(model.relation, month, failures)
+        check(cursor, model, rows, months)
 
     return (gate,)
+
+
+def check(cursor: duckdb.DuckDBPyConnection, model: Model, rows: str, months: Sequence[date]) -> None:
+    """Run all tests of a model on the rows of some months, at once where they hold.
+
+    Raises:
+        CheckFailed: a test does not hold; of the first month in which one does not.
+    """
+    if not (found := failing(cursor, model, rows)):
+        return
+    for month in months:
+        if failures := failing(cursor, model, f"(select * from {rows} where month = date '{month}')"):
+            raise CheckFailed(model.relation, month, failures)
+    raise CheckFailed(model.relation, min(months), found)  # rows of no month at all
 
 
 def failing(cursor: duckdb.DuckDBPyConnection, model: Model, rows: str) -> list[Failure]:
     """Run all tests of a model.
 
     Args:
-        cursor: on the lake, with the variable `month` set.
+        cursor: on the lake.
         model: the model.
         rows: what may stand behind FROM: a table, or a query in brackets.
 
@@ -89,7 +102,7 @@ def offenders_sql(test: Test, model: Model, rows: str) -> str:
             return f"{of_rows} {column}::varchar not in ({values})"
         case "relationships":
             to, field = test.arguments["to"], test.arguments["field"]
-            known = f"select 1 from {to} as known where known.month = getvariable('month') and known.\"{field}\""
+            known = f'select 1 from {to} as known where known.month = checked.month and known."{field}"'
             return f"{of_rows} {column} is not null and not exists ({known} = checked.{column})"
         case "dbt_utils.unique_combination_of_columns":
             return _repeated([f'"{name}"' for name in test.arguments["combination_of_columns"]], rows)
@@ -100,7 +113,7 @@ def offenders_sql(test: Test, model: Model, rows: str) -> str:
 def _repeated(columns: Sequence[str], rows: str) -> str:
     listed = ", ".join(columns)
     there = " and ".join(f"{column} is not null" for column in columns)
-    return f"select {listed}, count(*) as times from {rows} where {there} group by {listed} having count(*) > 1"
+    return f"select {listed}, count(*) as times from {rows} where {there} group by month, {listed} having count(*) > 1"
 
 
 def row_key(model: Model) -> list[str]:

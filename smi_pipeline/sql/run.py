@@ -1,8 +1,8 @@
-"""Brings the models into the lake: staging as views, the other layers as tables, one month at a time behind gates."""
+"""Brings the models into the lake: staging as views, the other layers as tables, months at a time behind gates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +11,9 @@ import duckdb
 import polars as pl
 
 from smi_pipeline.lake.connection import Lake, LakeError, attempts, quoted
-from smi_pipeline.lake.derived import Replaced, replace_month
+from smi_pipeline.lake.derived import Replaced, replace_months
 from smi_pipeline.lake.frames import read_frame
-from smi_pipeline.sql.checks import CheckFailed, failing, gates
+from smi_pipeline.sql.checks import check, gates
 from smi_pipeline.sql.graph import Graph, tables_read
 from smi_pipeline.sql.project import Model
 from smi_pipeline.sql.sums import too_great
@@ -41,7 +41,7 @@ def build_views(lake: Lake, graph: Graph) -> tuple[str, ...]:
         if not _stale(cursor, graph):
             return ()
     for attempt in attempts():
-        with attempt, lake.write("staging views", over="staging") as transaction:
+        with attempt, lake.write("staging views", over=["staging"]) as transaction:
             stale = _stale(transaction.cursor, graph)  # again, under the lock
             if not stale:
                 transaction.discard()
@@ -53,70 +53,80 @@ def build_views(lake: Lake, graph: Graph) -> tuple[str, ...]:
 
 
 def run_model(lake: Lake, model: Model, month: date) -> Replaced:
-    """Replace one month of an intermediate or mart table with what its SELECT gives; the column types are the SELECT's.
+    """Replace one month of an intermediate or mart table; see `run_months`."""
+    return run_months(lake, model, [month])[month]
 
-    The checks of the yml run on the new rows before the commit: where one fails, the old month stays.
+
+def run_months(lake: Lake, model: Model, months: Sequence[date]) -> dict[date, Replaced]:
+    """Replace months of an intermediate or mart table with what its SELECT gives, all in one commit.
+
+    The column types are the SELECT's. The checks of the yml run on the new rows before the commit: where one fails, the
+    old months stay.
 
     Args:
         lake: the lake, with the staging views built.
         model: a model that is no view.
-        month: the month's first day.
+        months: the months' first days.
 
     Raises:
-        CheckFailed: the rows break a check; the message counts and shows the offenders.
-        SumTooGreat: a sum of the month does not fit in a bigint; names the rows and says the sums.
+        CheckFailed: the rows of a month break a check; the message counts and shows the offenders.
+        SumTooGreat: a sum of a month does not fit in a bigint; names the rows and says the sums.
         ProjectError: a table that the model reads is not there yet, or has not the columns it expects.
     """
     if model.is_view:
         raise ProjectError(f"{model.relation} is a view over all months; build_views makes it")
-    with lake.read() as cursor:
-        _require(cursor, model)
-    with _explained(lake, model, month):
-        return replace_month(lake, model.relation, month, model.sql, gates=gates(model, month))
+    with _explained(lake, model, months):
+        done = replace_months(lake, months, {model.relation: model.sql}, gates=gates(model, months))
+    return done[model.relation]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A month of a view that passed its checks: how many rows, and the first of them."""
+    """Months of a relation that passed its checks: how many rows each has, and the first ones of the last month."""
 
-    rows: int
+    rows: Mapping[date, int]
     first: pl.DataFrame
 
 
-def check_model(lake: Lake, model: Model, month: date) -> Checked:
-    """Run a model's checks on what the lake has of a month: for views, which no gate guards.
+def check_months(lake: Lake, model: Model, months: Sequence[date]) -> Checked:
+    """Run a model's checks on what the lake has of some months: for views, which no gate guards.
 
     Raises:
-        CheckFailed: the rows break a check.
-        SumTooGreat: a sum of the month does not fit in a bigint.
+        CheckFailed: the rows of a month break a check.
+        SumTooGreat: a sum of a month does not fit in a bigint.
         ProjectError: the relation is not there.
     """
-    with _explained(lake, model, month), lake.read() as cursor:
+    with _explained(lake, model, months), lake.read() as cursor:
         if model.relation not in _relations(cursor):
             raise ProjectError(f"{model.relation} is not in the lake yet: {_REMEDY.get(model.layer, 'run it first')}")
-        cursor.execute("set variable month = $1::date", [month])
         # once, since planning a view over five platforms takes longer than reading its month
-        month_of = f"select * from {model.relation} where month = getvariable('month')"
-        cursor.execute(f"create or replace temp table checked as {month_of}")
-        if failures := failing(cursor, model, "temp.main.checked"):
-            raise CheckFailed(model.relation, month, failures)
-        rows = cursor.execute("select count(*) from temp.main.checked").fetchone()
-        return Checked(rows[0] if rows else 0, read_frame(cursor, f"from temp.main.checked limit {SHOWN}"))
+        listed = ", ".join(f"date '{month}'" for month in months)
+        of_months = f"select * from {model.relation} where month in ({listed})"
+        cursor.execute(f"create or replace temp table checked as {of_months}")
+        check(cursor, model, "temp.main.checked", months)
+        rows = dict(cursor.execute("select month, count(*) from temp.main.checked group by month").fetchall())
+        last = f"from temp.main.checked where month = date '{max(months)}' limit {SHOWN}"
+        return Checked({month: rows.get(month, 0) for month in months}, read_frame(cursor, last))
 
 
 @contextmanager
-def _explained(lake: Lake, model: Model, month: date) -> Iterator[None]:
-    """Say which model and month a query that does not fit its tables belongs to, and whose sum fits in no bigint."""
+def _explained(lake: Lake, model: Model, months: Sequence[date]) -> Iterator[None]:
+    """Say which model and months a query that does not fit its tables belongs to, and whose sum fits in no bigint."""
     try:
         yield
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.DataError, LakeError) as error:
         told = isinstance(error, LakeError)  # a lake that is read says so itself, and names no row
-        failed_cast = isinstance(error.__cause__ if told else error, duckdb.ConversionException)
-        if failed_cast and (beyond := too_great(lake, model, month)) is not None:
-            raise beyond from error
+        if isinstance(error.__cause__ if told else error, duckdb.ConversionException):
+            for month in months:
+                if (beyond := too_great(lake, model, month)) is not None:
+                    raise beyond from error
         if told:
             raise
-        raise ProjectError(f"{model.relation} {month:%Y-%m}: {str(error).splitlines()[0]}") from error
+        if not model.is_view:
+            with lake.read() as cursor:
+                _require(cursor, model)
+        span = " to ".join(sorted({f"{month:%Y-%m}" for month in (min(months), max(months))}))
+        raise ProjectError(f"{model.relation} {span}: {str(error).splitlines()[0]}") from error
 
 
 def _stale(cursor: duckdb.DuckDBPyConnection, graph: Graph) -> list[Model]:

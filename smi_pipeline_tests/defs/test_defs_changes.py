@@ -100,7 +100,7 @@ def test_a_month_that_was_derived_again_is_settled(tick, lake, instance, tmp_pat
     tick()
     inputs = current_inputs(lake, settings())
     for month in map(Month.parse, ("2025-04", "2025-05")):
-        derive_index(lake, month, inputs)
+        derive_index(lake, [month], inputs)
         seen = {INPUTS: dg.MetadataValue.json(dict(inputs.visible(month)))}
         made = dg.AssetMaterialization(["index", "composite"], partition=month.key, metadata=seen)
         instance.report_runless_asset_event(made)

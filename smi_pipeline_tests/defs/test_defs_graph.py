@@ -115,19 +115,19 @@ def test_the_lineage_of_three_columns_is_what_the_code_says_by_hand(metadata):
     assert ends(metadata, "marts/coverage", "malformed_posts") == of_any("reason")
 
     own = {
-        # posts and whether they are videos; reactions; views; followers at both borders
-        "facebook": "id media_type status_type permalink_url reactions_total_count comments_total_count shares_count payload"
+        # posts, counted by whose they are, and whether they are videos; reactions; views; followers at both borders
+        "facebook": "account_id media_type status_type permalink_url reactions_total_count comments_total_count shares_count payload"
         " followers_count observed_at",
-        "x": "id media_types referenced_tweet_types like_count reply_count retweet_count quote_count impression_count"
+        "x": "account_id media_types referenced_tweet_types like_count reply_count retweet_count quote_count impression_count"
         " followers_count observed_at",
-        "instagram": "id media_type media_product_type like_count comments_count view_count followers_count observed_at",
-        "youtube": "id likeCount commentCount viewCount subscriberCount hiddenSubscriberCount observed_at",
-        "tiktok": "id like_count comment_count share_count view_count follower_count observed_at",
+        "instagram": "account_id media_type media_product_type like_count comments_count view_count followers_count observed_at",
+        "youtube": "account_id likeCount commentCount viewCount subscriberCount hiddenSubscriberCount observed_at",
+        "tiktok": "account_id like_count comment_count share_count view_count follower_count observed_at",
     }
     assert ends(metadata, "marts/rankings", "score") == (
         {(f"raw/{platform}", column) for platform, columns in own.items() for column in columns.split()}
         # a vendor's files, of any platform
-        | of_any("post_id", "platform", "kind", "likes", "comments", "shares", "views", "followers", "observed_at")
+        | of_any("account_id", "platform", "kind", "likes", "comments", "shares", "views", "followers", "observed_at")
         # what is left of an account that was forgotten
         | of_any("posts", "videos")
         # who answered, to which fields, and on which cut: experts are released over final counts alone

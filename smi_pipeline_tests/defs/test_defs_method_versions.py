@@ -57,7 +57,7 @@ def test_a_month_is_scored_with_its_own_version_and_changes_inside_it(kept, seco
     april = composite(kept, APRIL)
     inputs = current_inputs(kept, Settings(lake=kept.path))
     for month in (APRIL, MAY):
-        derive_index(kept, month, inputs)
+        derive_index(kept, [month], inputs)
     assert composite(kept, APRIL) == april
     assert rows(kept.path, "select distinct month, method_version from index.composite order by all") == [
         (APRIL.first, "m1"),

@@ -65,7 +65,7 @@ FIGURES = (
 
 
 def figures(lake):
-    derive_intermediate(lake, MAY)
+    derive_intermediate(lake, [MAY])
     return [said(lake, sql) for sql in FIGURES]
 
 
@@ -147,7 +147,7 @@ def test_a_forgotten_accounts_posts_go_and_its_sums_are_derived_as_before(lake):
 def test_a_later_collection_counts_by_itself(lake):
     """An account that is asked about again has posts of its own; the kept sums must not be added to them."""
     collected(lake, cut="provisional")
-    derive_intermediate(lake, MAY)
+    derive_intermediate(lake, [MAY])
     forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
     collected(lake)
     assert figures(lake)[0][0][4] == 3
@@ -155,7 +155,7 @@ def test_a_later_collection_counts_by_itself(lake):
 
 def test_nothing_is_deleted_before_its_sums_are_there(lake):
     collected(lake)
-    derive_intermediate(lake, MAY.next)  # the tables are there, the month is not
+    derive_intermediate(lake, [MAY.next])  # the tables are there, the month is not
     with pytest.raises(LakeError, match="Derive the month first"):
         forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
     assert said(lake, "select count(*) from raw.x_posts where account_id = 'a'") == [(3,)]

@@ -13,7 +13,7 @@ import pytest
 from smi import environment
 
 from smi_pipeline.lake.connection import Lake, LakeError, attempts, database, extension_path, quoted
-from smi_pipeline.lake.derived import has_month, replace_month
+from smi_pipeline.lake.derived import months_there, replace_month, replace_months
 from smi_pipeline.lake.export import export_table
 from smi_pipeline.lake.frames import Frame, frame_of, read_frame
 from smi_pipeline.months import Month
@@ -78,12 +78,50 @@ def test_a_new_column_is_added_and_a_lost_one_refused(lake):
         replace_month(lake, TABLE, MAY, rows(n=[2]))
 
 
-def test_has_month_knows_missing_tables_and_months(lake):
+def test_months_of_tables_that_go_together_are_one_snapshot_and_only_what_changes_is_written(lake):
+    other = "metrics.others"
+    both = pl.concat([rows(APRIL, n=[1, 2]), rows(n=[3])])
+    first = replace_months(lake, [APRIL, MAY], {TABLE: both, other: rows(n=[9])})
+    assert {table: {month: done.rows for month, done in told.items()} for table, told in first.items()} == {
+        TABLE: {APRIL: 2, MAY: 1}, other: {APRIL: 0, MAY: 1},
+    }  # fmt: skip
+    assert {done.snapshot for told in first.values() for done in told.values()} == {lake.snapshot()}
+    again = replace_months(lake, [MAY, APRIL], {TABLE: pl.concat([rows(n=[4]), both[:2]]), other: rows(n=[9])})
+    assert {(table, month) for table, told in again.items() for month, done in told.items() if done.changed} == {
+        (TABLE, MAY)
+    }
+    assert (again[TABLE][MAY].snapshot, again[other][MAY].snapshot) == (lake.snapshot(), None)
+    with lake.read() as cursor:
+        found = cursor.execute(f"select month, n, snapshot_id from {TABLE} order by all").fetchall()
+    old, new = first[TABLE][APRIL].snapshot, again[TABLE][MAY].snapshot
+    assert found == [(APRIL, 1, old), (APRIL, 2, old), (MAY, 4, new)], "April's rows are those of the first snapshot"
+
+
+def test_a_gate_on_one_of_several_months_keeps_them_all(lake):
+    replace_months(lake, [APRIL, MAY], {TABLE: pl.concat([rows(APRIL, n=[1]), rows(n=[2])])})
+
+    def no_negatives(cursor, staged):
+        if cursor.execute(f"select count(*) from {staged} where n < 0").fetchone()[0]:
+            raise LakeError("negative")
+
+    with pytest.raises(LakeError, match="negative"):
+        replace_months(lake, [APRIL, MAY], {TABLE: pl.concat([rows(APRIL, n=[5]), rows(n=[-1])])}, gates=[no_negatives])
+    assert (stored(lake, APRIL)["n"].to_list(), stored(lake)["n"].to_list()) == ([1], [2])
+
+
+def test_a_select_is_run_once_for_each_of_its_months(lake):
+    counted = "select getvariable('month') as month, month(getvariable('month')) as n"
+    replace_months(lake, [APRIL, MAY], {TABLE: counted})
+    assert (stored(lake, APRIL)["n"].to_list(), stored(lake)["n"].to_list()) == ([4], [5])
+
+
+def test_which_months_are_there_is_told_of_missing_tables_too(lake):
     replace_month(lake, TABLE, MAY, rows(n=[1]))
     with lake.read() as cursor:
-        assert has_month(cursor, TABLE, MAY)
-        assert not has_month(cursor, TABLE, APRIL)
-        assert not has_month(cursor, "metrics.other", MAY)
+        assert months_there(cursor, TABLE, [APRIL, MAY]) == {MAY}
+        assert months_there(cursor, TABLE, [APRIL]) == set()
+        assert months_there(cursor, TABLE, []) == set()
+        assert months_there(cursor, "metrics.other", [MAY]) == set()
 
 
 def test_a_failed_write_leaves_no_trace_and_tells_its_own_error(lake):

@@ -13,7 +13,7 @@ from smi_pipeline.lake.storage import Storage
 from smi_pipeline.sql.checks import CheckFailed
 from smi_pipeline.sql.graph import build_graph
 from smi_pipeline.sql.project import ROOT, load_project
-from smi_pipeline.sql.run import build_views, check_model, run_model
+from smi_pipeline.sql.run import build_views, check_months, run_model, run_months
 from smi_pipeline.sql.yml import ProjectError
 
 MAY, APRIL = date(2025, 5, 1), date(2025, 4, 1)
@@ -123,7 +123,7 @@ def test_a_month_goes_all_the_way_to_the_marts(staged, into, graph):
     ]
     assert rows(staged, "select direction, name_zh from marts.movers") == [("up", "南京")]
     for model in graph.project:
-        check_model(staged, model, MAY)
+        check_months(staged, model, [MAY])
     before = staged.snapshot()
     assert not any(run_model(staged, model, MAY).changed for model in tables)
     assert staged.snapshot() == before
@@ -173,17 +173,39 @@ def test_a_gate_keeps_the_old_month_and_says_what_is_wrong(staged, into, graph):
     assert staged.snapshot() == before + 1, "the rows of the test, and nothing else"
 
 
-def test_a_view_is_checked_for_one_month_at_a_time(staged, into, graph):
+def test_of_several_months_the_one_that_breaks_a_test_is_named_and_none_is_written(staged, into, graph):
+    """Nanjing is ranked once a month in two months, which is no repetition; in May its score is beyond 100."""
+    a_month_of_x(into)
+    with into() as tables:
+        tables.cursor.execute(
+            "insert into index.city by name select * replace ($1::date as month) from index.city", [APRIL]
+        )
+        tables.cursor.execute(
+            "insert into index.composite by name select * replace ($1::date as month) from index.composite", [APRIL]
+        )
+    model = graph.project["rankings"]
+    done = run_months(staged, model, [APRIL, MAY])
+    assert {month: replaced.rows for month, replaced in done.items()} == {APRIL: 1, MAY: 2}
+    with into() as tables:
+        tables.cursor.execute("update index.composite set score = 101 where month = $1", [MAY])
+        tables.cursor.execute("update index.composite set score = 1 where month = $1", [APRIL])
+    stored = rows(staged, "select * from marts.rankings order by all")
+    with pytest.raises(CheckFailed, match=r"^marts\.rankings 2025-05 fails its checks: expression_is_true\(score"):
+        run_months(staged, model, [APRIL, MAY])
+    assert rows(staged, "select * from marts.rankings order by all") == stored
+
+
+def test_a_view_is_checked_for_no_month_but_those_asked(staged, into, graph):
     with into() as tables:
         tables.collection("x")
         tables.posts("x", {"id": "1", "created_at": "some day in May"})
     model = graph.project["stg_x_posts"]
-    check_model(staged, model, APRIL)
+    check_months(staged, model, [APRIL])
     with pytest.raises(
         CheckFailed,
         match=r"staging\.stg_x_posts 2025-05 .*not_null\(published_at\): 1 offending, e\.g\. month=2025-05-01, post_id=1, published_at=null",
     ):
-        check_model(staged, model, MAY)
+        check_months(staged, model, [MAY])
 
 
 def test_a_missing_table_is_named_with_what_to_do(lake, graph):
@@ -201,7 +223,7 @@ def test_a_missing_table_is_named_with_what_to_do(lake, graph):
     with pytest.raises(ProjectError, match=r"reads marts\.rankings, not in the lake yet: run marts\.rankings first"):
         run_model(lake, graph.project["movers"], MAY)
     with pytest.raises(ProjectError, match=r"marts\.rankings is not in the lake yet"):
-        check_model(lake, graph.project["rankings"], MAY)
+        check_months(lake, graph.project["rankings"], [MAY])
     with pytest.raises(ProjectError, match="no model 'rankinks'"):
         graph.project["rankinks"]
     with pytest.raises(ProjectError, match="is a view over all months"):
@@ -218,8 +240,9 @@ def test_a_table_without_the_column_a_model_expects_is_told_with_model_and_month
 
 def test_a_checked_view_gives_its_rows_and_their_types(staged, into, graph):
     a_month_of_x(into)
-    looked = check_model(staged, graph.project["stg_posts"], MAY)
-    assert looked.rows == looked.first.height > 0
+    looked = check_months(staged, graph.project["stg_posts"], [MAY])
+    assert looked.rows == {MAY: looked.first.height}
+    assert looked.first.height == 2
     assert looked.first.schema["published_at"] == pl.Datetime("us", "UTC")
     assert looked.first.schema["likes"] == pl.Int64
 
