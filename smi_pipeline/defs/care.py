@@ -8,6 +8,7 @@ import dagster as dg
 from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.partitions import ZONE
 from smi_pipeline.defs.runs import SCHEDULES
+from smi_pipeline.lake.bounds import lines
 from smi_pipeline.lake.care import KEPT_DAYS, check, compact, expire
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.privacy import remove_old_payloads
@@ -70,6 +71,7 @@ def care_for_the_lake(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lak
     )
     wrong = [f"{one.file.path} of {one.file.whose}: {one.state}" for one in checked.broken]
     wrong += [] if checked.catalog is None else [checked.catalog]
+    wrong += lines(checked.bounds)
     if wrong:
         remedy = "`smi lake check` lists every such file, `smi lake restore BACKUP` brings them back"
         raise dg.Failure(description=f"{'; '.join(wrong[:SHOWN])} ({len(wrong)} in all); {remedy}")

@@ -23,7 +23,7 @@ from smi_pipeline.lake import bounds, care, connection, schema
 from smi_pipeline.lake.backup import back_up, restore
 from smi_pipeline.lake.catalog import data_files
 from smi_pipeline.lake.connection import Lake, database, extension_path, quoted
-from smi_pipeline.lake.derived import drop_derived, replace_month
+from smi_pipeline.lake.derived import drop_derived, replace_month, replace_months
 from smi_pipeline.lake.storage import Storage
 
 EXAMPLES = int(os.environ.get("SMI_TESTS_EXAMPLES", "20"))
@@ -86,7 +86,9 @@ def parts(sizes):
 def histories(sizes):
     """A pair of column types, and steps: each a verb and the parts it is about."""
     appended = st.tuples(st.just("append"), st.lists(parts(sizes), min_size=1, max_size=3))
-    replaced = st.tuples(st.just("replace"), st.lists(parts(sizes), min_size=1, max_size=1))
+    replaced = st.tuples(
+        st.just("replace"), st.lists(parts(sizes), min_size=1, max_size=4, unique_by=lambda part: part.month)
+    )
     alone = st.sampled_from(["compact", "flush", "add column", "expire", "back up", "restore", "open again"])
     step = st.one_of(appended, replaced, appended, replaced, st.tuples(alone, st.just([])))
     kinds = st.tuples(st.sampled_from(sorted(VALUES)), st.sampled_from(sorted(VALUES)))
@@ -123,14 +125,18 @@ class World:
         for select in selects:
             self.truth.execute(f"insert into t by name {select}")
 
-    def replace(self, one):
-        select = one.select(self.kinds[: self.columns], self.group)
+    def replace(self, *listed):
+        """Several months in one commit, as a backfill does."""
+        selects = [one.select(self.kinds[: self.columns], self.group) for one in listed]
+        months = [one.month for one in listed]
         with self.lake.read() as cursor:
             self.before = cursor.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchone()[0]
         self.truth.execute("create or replace table earlier as from t")
-        replace_month(self.lake, self.table, one.month, select)
-        self.truth.execute("delete from t where month = $1", [one.month])
-        self.truth.execute(f"insert into t by name {select}")
+        of_month = "select * from ({}) where month = getvariable('month')"
+        replace_months(self.lake, months, {self.table: of_month.format(" union all ".join(f"({s})" for s in selects))})
+        for month, select in zip(months, selects, strict=True):
+            self.truth.execute("delete from t where month = $1", [month])
+            self.truth.execute(f"insert into t by name {select}")
 
     def compact(self):
         care.compact(self.lake)
