@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENTS_PIP := $(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev check conformance test test-long test-real test-crash coverage lock clean
+.PHONY: help setup demo dev check conformance test test-long test-real test-crash test-bounds coverage lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ test-real: setup ## every month of the recorded posts in ../shared/realdata (the
 
 test-crash: setup ## kill -9 at a hundred points on both kinds of lake (a quarter of an hour)
 	$(BIN)/python -m pytest -n 2 -m "crash or not crash" smi_pipeline_tests/lake/test_lake_killed.py
+
+test-bounds: setup ## two thousand histories of a lake, twenty of large months, compared with plain copies (an hour)
+	SMI_TESTS_EXAMPLES=2000 SMI_TESTS_LARGE_EXAMPLES=20 $(BIN)/python -m pytest -n 2 smi_pipeline_tests/lake/test_lake_bounds_property.py
 
 lock: ## write the locked lists anew (needs uv)
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q pyproject.toml -o requirements.txt

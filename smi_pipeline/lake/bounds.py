@@ -196,7 +196,10 @@ def of_files(cursor: duckdb.DuckDBPyConnection, own: str) -> Kept:
 
 def doubtful(cursor: duckdb.DuckDBPyConnection, own: str) -> list[Column]:
     """The columns whose table's bounds may not hold, as far as the catalog alone tells; no file is read."""
-    listed, tables = columns(cursor, own), of_tables(cursor, own)
+    tables = of_tables(cursor, own)
+    if not tables:
+        return []
+    listed = columns(cursor, own)
     found = []
     for kind in sorted({column.kind for column in listed}):
         outside = _outside("f.min_value", "f.max_value", "t.min_value", "t.max_value", kind)
@@ -207,7 +210,9 @@ def doubtful(cursor: duckdb.DuckDBPyConnection, own: str) -> list[Column]:
 
 def in_catalog(cursor: duckdb.DuckDBPyConnection, own: str, listed: Sequence[Column], tables: Kept) -> list[Wrong]:
     """The bounds of tables that do not hold for the rows in the catalog itself: small commits make no file."""
-    found = []
+    found: list[Wrong] = []
+    if not tables:
+        return found
     named = f"select table_id, table_name from {own}.ducklake_inlined_data_tables order by all"
     for table_id, name in cursor.execute(named).fetchall():
         relation = f'{own}."{name}"'
