@@ -64,6 +64,15 @@ def shell(lake):
     return plain
 
 
+def bare(folder):
+    """DuckLake as it comes, with a lake of its own attached as `bare`."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    for name in ("ducklake", "sqlite_scanner"):
+        connection.execute(f"load {quoted(extension_path(name))}")
+    connection.execute(f"attach 'ducklake:sqlite:{folder}/catalog.sqlite' as bare (data_path '{folder}/tables')")
+    return connection
+
+
 def ask(connection, table, kind):
     three, none = value("3", kind), value("-2", kind)
     return [
@@ -150,17 +159,14 @@ def test_a_text_with_a_nul_hides_no_other(lake):
 
 def test_the_installed_ducklake_still_loses_bounds(tmp_path):
     """When this fails, DuckLake has mended it: see whether lake/bounds.py and the doubt in lake/schema.py may go."""
-    bare = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for name in ("ducklake", "sqlite_scanner"):
-        bare.execute(f"load {quoted(extension_path(name))}")
-    bare.execute(f"attach 'ducklake:sqlite:{tmp_path}/c.sqlite' as bare (data_path '{tmp_path}/t')")
-    bare.execute("create table bare.t (month int, v bigint)")
-    bare.execute("alter table bare.t set partitioned by (month)")
-    bare.execute("insert into bare.t select 1 + i // 40, if(i < 40, null, i % 5) from range(80) as r(i)")
-    bare.execute("insert into bare.t select 3, -2 from range(40)")
-    assert bare.execute("select count(*) from bare.t where v = 3").fetchone() == (0,)
-    bare.execute("set disabled_optimizers = 'statistics_propagation'")
-    assert bare.execute("select count(*) from bare.t where v = 3").fetchone() == (8,)
+    lake = bare(tmp_path)
+    lake.execute("create table bare.t (month int, v bigint)")
+    lake.execute("alter table bare.t set partitioned by (month)")
+    lake.execute("insert into bare.t select 1 + i // 40, if(i < 40, null, i % 5) from range(80) as r(i)")
+    lake.execute("insert into bare.t select 3, -2 from range(40)")
+    assert lake.execute("select count(*) from bare.t where v = 3").fetchone() == (0,)
+    lake.execute("set disabled_optimizers = 'statistics_propagation'")
+    assert lake.execute("select count(*) from bare.t where v = 3").fetchone() == (8,)
 
 
 # A lake whose bounds 0.1.0 has lost; make.sh beside it says how.
@@ -283,13 +289,12 @@ def test_a_sound_lake_of_before_opens_as_it_is_and_loses_its_bounds(tmp_path):
     """Written by bare DuckLake, as 0.1.0 was in this: its tables have bounds, and they hold."""
     folder = tmp_path / "lake"
     folder.mkdir()
-    bare = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for name in ("ducklake", "sqlite_scanner"):
-        bare.execute(f"load {quoted(extension_path(name))}")
-    bare.execute(f"attach 'ducklake:sqlite:{folder}/catalog.sqlite' as lake (data_path '{folder}/tables')")
-    bare.execute("create schema lake.metrics")
-    bare.execute("create table lake.metrics.sums as select date '2025-05-01' as month, i as n from range(50) as r(i)")
-    bare.close()
+    written = bare(folder)
+    written.execute("create schema bare.metrics")
+    written.execute(
+        "create table bare.metrics.sums as select date '2025-05-01' as month, i as n from range(50) as r(i)"
+    )
+    written.close()
     lake = Lake.of(folder)
     with lake.read() as cursor:
         assert cursor.execute("select count(*) from metrics.sums where n > 40").fetchone() == (9,)
