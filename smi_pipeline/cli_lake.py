@@ -141,8 +141,7 @@ def lake_check(
     from smi_pipeline.lake.bounds import lines  # noqa: PLC0415
     from smi_pipeline.lake.care import check, repair_bounds  # noqa: PLC0415
 
-    lake = existing_lake()
-    doubted = replace(lake, doubted=True)
+    lake, doubted = existing_lake(), _as_it_is()
     with _bar("read") as on_file:
         checked = check(doubted, on_file)
     for one in checked.broken:
@@ -205,7 +204,7 @@ def lake_backup(folder: Annotated[Path, typer.Argument(help="The backup; made, o
     from smi_pipeline.lake.backup import back_up  # noqa: PLC0415
 
     with _bar("copy") as on_file:
-        done = back_up(existing_lake(), folder, on_file)
+        done = back_up(_as_it_is(), folder, on_file)
     _say(
         f"{folder}: snapshot {done.snapshot}, {done.files} files; {done.copied} of them ({_mib(done.bytes)} MiB)"
         f" were copied now, {done.dropped} dropped"
@@ -226,7 +225,7 @@ def lake_restore(
     lake = Lake.configured(settings())
     with _bar("restore") as on_file:
         if files:
-            brought = restore_files(folder, existing_lake(), on_file)
+            brought = restore_files(folder, _as_it_is(), on_file)
         else:
             done = restore(folder, lake, force=force, on_file=on_file)
     if files:
@@ -242,7 +241,7 @@ def lake_drop(table: Annotated[str, typer.Argument(metavar="TABLE", help="A deri
     """Drop a derived table whose files are lost, to derive its months again; raw tables are refused."""
     from smi_pipeline.lake.derived import drop_derived  # noqa: PLC0415
 
-    drop_derived(existing_lake(), table)
+    drop_derived(_as_it_is(), table)
     _say(f"{table} is gone; `smi backfill FROM TO` derives its months again and asks nobody")
 
 
@@ -282,6 +281,11 @@ def lake_forget(
         "not touched: published files and earlier backups. If the registry still names the account, set its valid_to,"
         " or the next collection asks for it again"
     )
+
+
+def _as_it_is() -> Lake:
+    """The lake that is set, also where its bounds may not hold: for what goes by the catalog's files alone."""
+    return replace(existing_lake(), doubted=True)
 
 
 def _broken(one: Broken) -> str:

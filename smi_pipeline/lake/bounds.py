@@ -14,12 +14,14 @@ catalog is asked once a column.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
 from smi_pipeline.lake.storage import quoted
+from smi_pipeline.lake.tables import SCHEMAS
 
 # DuckLake's names of the types that have bounds, and DuckDB's; a list has those of its elements.
 _TYPES = {
@@ -63,11 +65,12 @@ left join latest as list on list.table_id = c.table_id and list.column_id = c.pa
 where c.parent_column is null or (list.column_type = 'list' and list.parent_column is null)
 order by c.table_id, c.column_id
 """
+# `value_count` is the number of values that are not null.
 _FILES_OUTSIDE = """
     select f.table_id, f.column_id
     from {own}.ducklake_file_column_stats as f
     join {own}.ducklake_table_column_stats as t using (table_id, column_id)
-    where (f.min_value is null and f.value_count > f.null_count and not coalesce(f.contains_nan::boolean, false))
+    where (f.min_value is null and f.value_count > 0 and not coalesce(f.contains_nan::boolean, false))
         or (f.min_value is not null and t.min_value is null)
         or {outside}
 """
@@ -155,17 +158,22 @@ def remove(cursor: duckdb.DuckDBPyConnection, own: str, files: Iterable[Wrong] =
     Hold the lake's lock `write`.
     """
     cursor.execute("begin")
-    missing = _WITHOUT_STATISTICS.format(own=own)
-    cursor.execute(f"insert into {own}.ducklake_table_stats select table_id, 0, 0, 0 from ({missing})")
-    cursor.execute(f"delete from {own}.ducklake_table_column_stats")
-    for one in files:
-        if one.file is not None:
-            cursor.execute(
-                f"update {own}.ducklake_file_column_stats set min_value = $1, max_value = $2"
-                " where data_file_id = $3 and column_id = $4",
-                [*_storable(one.rows, one.column), one.file[0], one.column.column_id],
-            )
-    cursor.execute("commit")
+    try:
+        missing = _WITHOUT_STATISTICS.format(own=own)
+        cursor.execute(f"insert into {own}.ducklake_table_stats select table_id, 0, 0, 0 from ({missing})")
+        cursor.execute(f"delete from {own}.ducklake_table_column_stats")
+        for one in files:
+            if one.file is not None:
+                cursor.execute(
+                    f"update {own}.ducklake_file_column_stats set min_value = $1, max_value = $2"
+                    " where data_file_id = $3 and column_id = $4",
+                    [*_storable(one.rows, one.column), one.file[0], one.column.column_id],
+                )
+        cursor.execute("commit")
+    except BaseException:
+        with suppress(duckdb.Error):  # after a failed COMMIT there is nothing left to roll back
+            cursor.execute("rollback")
+        raise
 
 
 def columns(cursor: duckdb.DuckDBPyConnection, own: str) -> list[Column]:
@@ -199,7 +207,7 @@ def doubtful(cursor: duckdb.DuckDBPyConnection, own: str) -> list[Column]:
     tables = of_tables(cursor, own)
     if not tables:
         return []
-    listed = columns(cursor, own)
+    listed = [one for one in columns(cursor, own) if one.table.partition(".")[0] in SCHEMAS]  # not a user's own
     found = []
     for kind in sorted({column.kind for column in listed}):
         outside = _outside("f.min_value", "f.max_value", "t.min_value", "t.max_value", kind)

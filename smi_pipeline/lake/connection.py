@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -116,7 +116,7 @@ class Lake:
 
     @contextmanager
     def write(
-        self, message: str, *, over: Iterable[str] = (), prepare: Prepare | None = None, **extra: object
+        self, message: str, *, over: Collection[str] = (), prepare: Prepare | None = None, **extra: object
     ) -> Iterator[Transaction]:
         """A transaction, committed whole, or not at all. Do requests and computations before, not inside.
 
@@ -166,12 +166,18 @@ class Lake:
 
         After each creation of a table; see lake/bounds.py.
         """
+        listed = list(files)
         cursor = self._cursor()
         try:
-            with self.lock("write"), self._told():
-                bounds.remove(cursor, self.storage.catalog_schema(self.path), files)
+            for attempt in attempts():
+                with attempt, self.lock("write"), self._told():
+                    bounds.remove(cursor, self.storage.catalog_schema(self.path), listed)
         finally:
             cursor.close()
+
+    def has_bounds(self, cursor: duckdb.DuckDBPyConnection) -> bool:
+        """Whether a table has bounds, or would get some with its first rows: to be seen to before rows are written."""
+        return bounds.are_kept(cursor, self.storage.catalog_schema(self.path))
 
     @contextmanager
     def lock(self, *names: str) -> Iterator[None]:
@@ -239,7 +245,9 @@ class Lake:
         numbered = [(held.name, held.number) for held in mine if held.number is not None]
         return {"locks": numbered} if numbered else {}
 
-    def _alone(self, over: Iterable[str]) -> AbstractContextManager[None]:
+    def _alone(self, over: Collection[str]) -> AbstractContextManager[None]:
+        if isinstance(over, str):
+            raise TypeError(f"tables are given as a list: [{over!r}]")
         if self.storage.conninfo is None:
             return self.lock("write")
         names = [f"replace {one}" for one in over]
@@ -316,7 +324,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         lake.storage.attach(connection, lake.path, "lake")
         if lake.storage.conninfo is not None:
             guard_commits(lake.storage.conninfo, lake.storage.password, lake_name(lake.path))
-        bring_up_to_date(connection, own, doubted=lake.doubted)
+        for attempt in attempts():  # on PostgreSQL others may be writing meanwhile
+            with attempt:
+                bring_up_to_date(connection, own, doubted=lake.doubted)
 
 
 def _suspect(lake: Lake) -> str:

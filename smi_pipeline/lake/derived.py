@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from smi_pipeline.lake.connection import Lake, LakeError, Transaction, attempts
+from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.frames import Frame
 from smi_pipeline.lake.tables import DECLARED
 
@@ -69,7 +69,7 @@ def replace_months(
 def _replaced(
     lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str], gates: Sequence[Gate]
 ) -> dict[str, dict[date, Replaced]] | None:
-    """Replace the months; null, and nothing is done, where one of the tables is not there yet."""
+    """Replace the months; null, and nothing is done, where a table is not there yet, or has or would get bounds."""
 
     def stage(cursor: duckdb.DuckDBPyConnection) -> None:
         for table, source in sources.items():
@@ -87,25 +87,27 @@ def _replaced(
                 months=months,
             ) as transaction,
         ):
-            if not all(_columns(transaction.cursor, "lake", *table.split(".")) for table in sources):
+            cursor = transaction.cursor
+            rows = {table: _passed(cursor, table, months, gates) for table in sources}
+            if lake.has_bounds(cursor) or not all(_columns(cursor, "lake", *table.split(".")) for table in sources):
                 transaction.discard()
                 return None
-            done = {table: _replace(transaction, table, months, gates) for table in sources}
+            done = {table: (rows[table], _replace(cursor, table, months)) for table in sources}
             if not any(altered for _, altered in done.values()):
                 transaction.discard()
     return {
         table: {
-            month: Replaced(rows.get(month, 0), month in altered, transaction.snapshot if month in altered else None)
+            month: Replaced(counted.get(month, 0), month in altered, transaction.snapshot if month in altered else None)
             for month in months
         }
-        for table, (rows, altered) in done.items()
+        for table, (counted, altered) in done.items()
     }
 
 
 def _create(lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFrame | str]) -> None:
     """Create the tables that are not there, without a row, in a commit of their own: bounds go before rows come.
 
-    Under the locks of whoever replaces months in them, on every kind of lake: nobody may bring rows in between.
+    Whoever is killed in between leaves it to the next: nobody brings rows to a table that would get bounds.
     """
 
     def stage(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -127,17 +129,23 @@ def _create(lake: Lake, months: Sequence[date], sources: Mapping[str, pl.DataFra
         lake.remove_bounds()
 
 
-def _replace(
-    transaction: Transaction, table: str, months: Sequence[date], gates: Sequence[Gate]
-) -> tuple[dict[date, int], set[date]]:
-    """Put the staged rows in place of the months'; give their number by month, and the months that this changes."""
-    cursor, staged = transaction.cursor, _staged(table)
+def _passed(
+    cursor: duckdb.DuckDBPyConnection, table: str, months: Sequence[date], gates: Sequence[Gate]
+) -> dict[date, int]:
+    """Let the staged rows through the gates; give their number by month."""
+    staged = _staged(table)
     rows = dict(cursor.execute(f"select month, count(*) from {staged} group by month").fetchall())
     if strangers := sum(number for month, number in rows.items() if month not in months):
         span = ", ".join(f"{month:%Y-%m}" for month in months)
         raise LakeError(f"{table}: {strangers} of {sum(rows.values())} rows are not of {span}; nothing was written")
     for gate in gates:
         gate(cursor, staged)
+    return rows
+
+
+def _replace(cursor: duckdb.DuckDBPyConnection, table: str, months: Sequence[date]) -> set[date]:
+    """Put the staged rows in place of the months'; give the months that this changes."""
+    staged = _staged(table)
     schema, name = table.split(".")
     there, new = _columns(cursor, "lake", schema, name), _columns(cursor, "temp", "main", f"staged {table}")
     _evolve(cursor, table, there, new)
@@ -145,7 +153,7 @@ def _replace(
         listed = _listed(changed)
         cursor.execute(f"delete from {table} where month in ({listed})")
         cursor.execute(f"insert into {table} by name from {staged} where month in ({listed})")
-    return rows, changed
+    return changed
 
 
 def _staged(table: str) -> str:

@@ -117,8 +117,15 @@ def advisory_locks(
     """
     with reach(conninfo, password) as connection:
         listed = sorted(names)
-        for name in listed:
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
+        try:
+            for name in listed:
+                connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
+            numbers = _counted_up(connection, schema, listed)
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split())
+            raise LakeError(
+                f"the lock {', '.join(listed)} cannot be taken ({reason}); run the same command again"
+            ) from None
 
         def check() -> None:
             try:
@@ -128,19 +135,19 @@ def advisory_locks(
                 said = f"the connection that held the lock {', '.join(listed)} is gone ({reason}); {_AGAIN}"
                 raise LakeError(said) from None
 
-        numbers = _counted_up(connection, schema, listed)
         yield [Held(name, numbers.get(name), check) for name in listed]
 
 
 def _counted_up(connection: psycopg.Connection, schema: str, names: list[str]) -> dict[str, int]:
-    """Count each lock's number up; none where the lake has not been made yet."""
-    if connection.execute("select to_regclass(%s)", [f"{schema}.smi_lock"]).fetchone() == (None,):
-        return {}
+    """Count each lock's number up; none where the lake has not been made yet, or this role may only read it."""
     counted = sql.SQL(
         "insert into {} as l select unnest(%s::text[]), 1 on conflict (name) do update set number = l.number + 1"
         " returning name, number"
     ).format(sql.Identifier(schema, "smi_lock"))
-    return dict(connection.execute(counted, [names]).fetchall())
+    try:
+        return dict(connection.execute(counted, [names]).fetchall())
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege):
+        return {}
 
 
 def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> None:
@@ -151,14 +158,21 @@ def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> Non
     """
     with reach(conninfo, password) as connection:
         known = connection.execute(
-            "select 1 from pg_trigger where tgname = 'smi_guard' and tgrelid = to_regclass(%s)",
-            [f"{schema}.ducklake_snapshot_changes"],
+            "select 1 from pg_trigger as t join pg_class as c on c.oid = t.tgrelid"
+            " join pg_namespace as n on n.oid = c.relnamespace where t.tgname = 'smi_guard' and n.nspname = %s",
+            [schema],
         ).fetchone()
         if known is not None:
             return
-        with connection.transaction():
-            for statement in _GUARD:
-                connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+        try:
+            with connection.transaction():
+                for statement in _GUARD:
+                    connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+        except psycopg.errors.InsufficientPrivilege:
+            return  # a role that owns nothing: the owner's next opening sees to it
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split())
+            raise LakeError(f"commits to the lake {schema} cannot be guarded ({reason}); check SMI_CATALOG") from None
 
 
 def reach(conninfo: str, password: SecretStr | None) -> psycopg.Connection:

@@ -148,7 +148,7 @@ class World:
         if self.columns == 1:
             self.columns = 2
             self.truth.execute(f"alter table t add column c1 {self.kinds[1]}")
-            with self.lake.write("a column more", over=self.table) as transaction:
+            with self.lake.write("a column more", over=[self.table]) as transaction:
                 transaction.cursor.execute(f"alter table {self.table} add column c1 {self.kinds[1]}")
 
     def expire(self):
@@ -157,6 +157,7 @@ class World:
 
     def back_up(self):
         if self.lake.catalog_file is not None:
+            self.close()  # a command of its own does it
             shutil.rmtree(self.folder, ignore_errors=True)
             back_up(self.lake, self.folder)
             self.truth.execute("create or replace table kept as from t")
