@@ -73,7 +73,9 @@ def care_for_the_lake(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lak
     wrong += [] if checked.catalog is None else [checked.catalog]
     wrong += lines(checked.bounds)
     if wrong:
-        remedy = "`smi lake check` lists all of it; `smi lake restore BACKUP` brings files back, `--repair` of the check bounds"
+        remedy = (
+            "`smi lake check` lists all of it; `smi lake restore BACKUP` brings files back, --repair puts bounds right"
+        )
         raise dg.Failure(description=f"{'; '.join(wrong[:SHOWN])} ({len(wrong)} in all); {remedy}")
 
 
