@@ -1,8 +1,10 @@
 """A lock that is lost is noticed by who held it, and nothing is committed under it."""
 
 import threading
+from dataclasses import replace
 from datetime import date
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -160,3 +162,19 @@ def test_who_waited_for_a_file_that_was_deleted_meanwhile_locks_the_new_one(tmp_
         lose()
     waiting.join(30)
     assert order == ["second"]
+
+
+def test_a_role_that_may_only_read_the_catalog_reads_the_lake(shared, tmp_path):
+    """It cannot count a lock up, and needs no number: it commits nothing."""
+    append(shared, "first")
+    schema = lake_name(shared.path)
+    with reach(shared.storage.conninfo, shared.storage.password) as connection:
+        connection.execute("drop role if exists reader")
+        connection.execute("create role reader login password 'SMI_CANARY_catalog'")
+        connection.execute(f'grant usage on schema "{schema}" to reader')
+        connection.execute(f'grant select on all tables in schema "{schema}" to reader')
+    reading = replace(shared.storage, catalog=shared.storage.catalog.replace("user=smi", "user=reader"))
+    assert accounts(Lake.of(tmp_path / "lake", reading)) == ["first"]
+    with pytest.raises((LakeError, duckdb.Error), match="permission denied"):
+        append(Lake.of(tmp_path / "lake", reading), "second")
+    assert accounts(shared) == ["first"]
