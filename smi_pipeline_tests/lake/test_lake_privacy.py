@@ -209,10 +209,10 @@ def test_the_sums_of_a_forgotten_account_are_kept_up_to_the_greatest_bigint(lake
 def test_posts_whose_sums_fit_in_no_bigint_are_not_forgotten_for_a_null(lake):
     """The kept sums would say that nobody had reported what is gone for good."""
     collected(lake, cut="provisional")
-    derive_intermediate(lake, MAY)
+    derive_intermediate(lake, [MAY])
     two_posts_of_a(lake, 2**63 - 2, 2)
     with pytest.raises(SumTooGreat, match="likes of platform x, account_id a, is_repost False: 9223372036854775808"):
-        derive_intermediate(lake, MAY)
+        derive_intermediate(lake, [MAY])
     with pytest.raises(LakeError, match="x a 2025-05: 2 posts, sums of 3; nothing was removed"):
         forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
     assert said(lake, "select count(*) from raw.x_posts where account_id = 'a'") == [(5,)]
@@ -220,7 +220,7 @@ def test_posts_whose_sums_fit_in_no_bigint_are_not_forgotten_for_a_null(lake):
 
 def test_kept_sums_are_compared_whatever_they_add_up_to(lake):
     collected(lake)
-    derive_intermediate(lake, MAY)
+    derive_intermediate(lake, [MAY])
     with lake.write("sums of an earlier collection") as transaction:
         transaction.cursor.execute(
             "insert into raw.forgotten_sums by name select '2025-05.x.0000' as collection_id, 'x' as platform,"
