@@ -17,7 +17,7 @@ from smi_pipeline.lake.tables import DECLARED, SCHEMAS, VERSION, create_statemen
 
 Columns = dict[tuple[str, str], str]
 _VERSIONS = "raw.lake_version"
-# A row group is written from memory: 50,000 rows of raw.x_posts take up to 180 MiB, DuckDB's own 122,880 up to 320.
+# A row group is written from memory: 50,000 rows of raw.x_posts take some 180 MiB, DuckDB's own 122,880 some 320.
 ROW_GROUP_ROWS = 50_000
 
 
