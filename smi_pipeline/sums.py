@@ -33,7 +33,7 @@ class SumTooGreat(Exception):  # noqa: N818 - says what happened, like CheckFail
         more = f" and {number - EXAMPLES} more" if number > EXAMPLES else ""
         super().__init__(
             f"{relation} {month}: expected sums from {SMALLEST} to {LARGEST}, as a bigint holds, got {shown}{more};"
-            f" nothing was written. Collect the month anew (`smi collect {month} --force`) once the platform sends"
+            f" nothing was written. Collect the month again (`smi collect {month} --force`) once the platform sends"
             " better counts, or without that account"
         )
         self.relation = relation

@@ -20,7 +20,7 @@ from datetime import date
 
 import duckdb
 
-from smi_pipeline.lake.storage import quoted
+from smi_pipeline.lake.storage import parquet, quoted
 from smi_pipeline.lake.tables import SCHEMAS
 
 # DuckLake's names of the types that have bounds, and DuckDB's; a list has those of its elements.
@@ -152,8 +152,8 @@ def are_kept(cursor: duckdb.DuckDBPyConnection, own: str) -> bool:
     return bool(row and row[0])
 
 
-def remove(cursor: duckdb.DuckDBPyConnection, own: str, files: Iterable[Wrong] = ()) -> None:
-    """Take the bounds of all tables out of the catalog and put right those of `files`, in one transaction.
+def remove(cursor: duckdb.DuckDBPyConnection, own: str, wrong: Iterable[Wrong] = ()) -> None:
+    """Take the bounds of all tables out of the catalog and put right the `wrong` ones of files, in one transaction.
 
     Hold the lake's lock `write`.
     """
@@ -162,7 +162,7 @@ def remove(cursor: duckdb.DuckDBPyConnection, own: str, files: Iterable[Wrong] =
         missing = _WITHOUT_STATISTICS.format(own=own)
         cursor.execute(f"insert into {own}.ducklake_table_stats select table_id, 0, 0, 0 from ({missing})")
         cursor.execute(f"delete from {own}.ducklake_table_column_stats")
-        for one in files:
+        for one in wrong:
             if one.file is not None:
                 cursor.execute(
                     f"update {own}.ducklake_file_column_stats set min_value = $1, max_value = $2"
@@ -252,8 +252,7 @@ def in_file(
     names = dict(cursor.execute(named).fetchall())
     there = [one for one in listed if one.column_id in names]
     values = [_ends(_identifier(names[one.of_list or one.column_id]), one) for one in there]
-    relation = f"read_parquet({quoted(path)}, hive_partitioning => false)"
-    return _compared(cursor, relation, there, values, of_file, tables)
+    return _compared(cursor, parquet(path), there, values, of_file, tables)
 
 
 def widest(cursor: duckdb.DuckDBPyConnection, ranges: Sequence[Range], kind: str) -> Range:

@@ -23,7 +23,6 @@ from smi_pipeline.lake.catalog import (
     meta,
     older_than,
     orphans,
-    parquet,
     scheduled,
     snapshots,
     versions,
@@ -32,6 +31,7 @@ from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.editions import edition_snapshots
 from smi_pipeline.lake.faults import damaged_catalog, is_lost, store_fault
 from smi_pipeline.lake.reading import is_read_only, readable
+from smi_pipeline.lake.storage import parquet
 
 KEPT_DAYS = 30  # how old a snapshot is that nothing names when it is let go
 A_DAY = 24  # hours a file that nothing refers to is left alone: it may belong to a write that has not ended
@@ -266,7 +266,7 @@ def repair_bounds(lake: Lake, wrong: Sequence[Wrong]) -> None:
             f"the lake {lake.path} cannot be written: its bounds stay as they are; repair it where it may be written,"
             " or copy the folder to such a place"
         )
-    lake.remove_bounds([one for one in wrong if one.file is not None])
+    lake.remove_bounds(wrong)
     # Whoever has the lake open keeps the old bounds until the next commit: this is one.
     with lake.write("bounds repaired") as transaction:
         transaction.cursor.execute(

@@ -7,7 +7,7 @@ from datetime import date
 
 import duckdb
 
-from smi_pipeline.lake.connection import Lake, quoted
+from smi_pipeline.lake.connection import Lake
 
 # Where a file is: every part of its path may be relative to the one before it.
 _FOLDER = """
@@ -146,8 +146,3 @@ def _is_read_only(cursor: duckdb.DuckDBPyConnection) -> bool:
 def versions(numbers: list[int]) -> str:
     """Snapshot numbers as DuckLake's functions take them."""
     return f"versions => [{', '.join(str(int(number)) for number in numbers)}]"
-
-
-def parquet(path: str) -> str:
-    """A file as a relation, its rows as they lie in it."""
-    return f"read_parquet({quoted(path)}, hive_partitioning => false)"

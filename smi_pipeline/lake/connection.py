@@ -161,12 +161,12 @@ class Lake:
         finally:
             cursor.close()
 
-    def remove_bounds(self, files: Iterable[bounds.Wrong] = ()) -> None:
-        """Take the bounds of all tables out of the catalog, and put right those of `files`, in one transaction.
+    def remove_bounds(self, wrong: Iterable[bounds.Wrong] = ()) -> None:
+        """Take the bounds of all tables out of the catalog, and put right those of files that are `wrong`, at once.
 
         After each creation of a table; see lake/bounds.py.
         """
-        listed = list(files)
+        listed = list(wrong)
         cursor = self._cursor()
         try:
             for attempt in attempts():

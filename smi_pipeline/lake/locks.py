@@ -122,17 +122,15 @@ def advisory_locks(
                 connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"smi {schema} {name}"])
             numbers = _counted_up(connection, schema, listed)
         except psycopg.Error as error:
-            reason = " ".join(str(error).split())
             raise LakeError(
-                f"the lock {', '.join(listed)} cannot be taken ({reason}); run the same command again"
+                f"the lock {', '.join(listed)} cannot be taken ({_line(error)}); run the same command again"
             ) from None
 
         def check() -> None:
             try:
                 connection.execute("select 1")
             except psycopg.Error as error:
-                reason = " ".join(str(error).split())
-                said = f"the connection that held the lock {', '.join(listed)} is gone ({reason}); {_AGAIN}"
+                said = f"the connection that held the lock {', '.join(listed)} is gone ({_line(error)}); {_AGAIN}"
                 raise LakeError(said) from None
 
         yield [Held(name, numbers.get(name), check) for name in listed]
@@ -154,7 +152,7 @@ def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> Non
     """See that the server itself refuses a commit to the lake in `schema` whose writer no longer holds its locks.
 
     The message of a commit names each lock with its number. In the commit's own transaction a trigger compares them
-    with those counted by `advisory_lock`, and has later holders wait until that transaction has ended.
+    with those counted by `advisory_locks`, and has later holders wait until that transaction has ended.
     """
     with reach(conninfo, password) as connection:
         known = connection.execute(
@@ -171,8 +169,9 @@ def guard_commits(conninfo: str, password: SecretStr | None, schema: str) -> Non
         except psycopg.errors.InsufficientPrivilege:
             return  # a role that owns nothing: the owner's next opening sees to it
         except psycopg.Error as error:
-            reason = " ".join(str(error).split())
-            raise LakeError(f"commits to the lake {schema} cannot be guarded ({reason}); check SMI_CATALOG") from None
+            raise LakeError(
+                f"commits to the lake {schema} cannot be guarded ({_line(error)}); check SMI_CATALOG"
+            ) from None
 
 
 def reach(conninfo: str, password: SecretStr | None) -> psycopg.Connection:
@@ -186,6 +185,10 @@ def reach(conninfo: str, password: SecretStr | None) -> psycopg.Connection:
         return psycopg.connect(make_conninfo(conninfo, password=secret), autocommit=True)
     except psycopg.Error as error:
         raise LakeError(
-            f"the catalog's database cannot be reached ({' '.join(str(error).split())});"
-            " check SMI_CATALOG and SMI_CATALOG_PASSWORD"
+            f"the catalog's database cannot be reached ({_line(error)}); check SMI_CATALOG and SMI_CATALOG_PASSWORD"
         ) from None
+
+
+def _line(error: psycopg.Error) -> str:
+    """An error's words in one line."""
+    return " ".join(str(error).split())

@@ -134,6 +134,11 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def parquet(path: str) -> str:
+    """A file as a relation, its rows as they lie in it."""
+    return f"read_parquet({quoted(path)}, hive_partitioning => false)"
+
+
 def _refuse_catalog(catalog: str) -> None:
     if not catalog.startswith(POSTGRES):
         raise LakeError(

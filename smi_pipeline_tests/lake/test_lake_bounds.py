@@ -73,6 +73,16 @@ def bare(folder):
     return connection
 
 
+def written_by_ducklake(folder, *statements):
+    """A lake whose tables are in the schema metrics of `bare`, as code without lake/bounds.py writes them."""
+    folder.mkdir()
+    connection = bare(folder)
+    connection.execute("create schema bare.metrics")
+    for statement in statements:
+        connection.execute(statement)
+    return connection
+
+
 def ask(connection, table, kind):
     three, none = value("3", kind), value("-2", kind)
     return [
@@ -288,13 +298,9 @@ def test_wrong_bounds_of_a_file_are_found_and_put_right(lake):
 def test_a_sound_lake_of_before_opens_as_it_is_and_loses_its_bounds(tmp_path):
     """Written by bare DuckLake, as 0.1.0 was in this: its tables have bounds, and they hold."""
     folder = tmp_path / "lake"
-    folder.mkdir()
-    written = bare(folder)
-    written.execute("create schema bare.metrics")
-    written.execute(
-        "create table bare.metrics.sums as select date '2025-05-01' as month, i as n from range(50) as r(i)"
-    )
-    written.close()
+    written_by_ducklake(
+        folder, "create table bare.metrics.sums as select date '2025-05-01' as month, i as n from range(50) as r(i)"
+    ).close()
     lake = Lake.of(folder)
     with lake.read() as cursor:
         assert cursor.execute("select count(*) from metrics.sums where n > 40").fetchone() == (9,)
@@ -305,14 +311,12 @@ def test_a_sound_lake_of_before_opens_as_it_is_and_loses_its_bounds(tmp_path):
 def test_bounds_that_are_lost_with_few_values_are_doubted_too(tmp_path):
     """A file with values and no bounds is doubted however few they are: its first row group is what counts."""
     folder = tmp_path / "lake"
-    folder.mkdir()
-    written = bare(folder)
-    written.execute("create schema bare.metrics")
-    written.execute("create table bare.metrics.sums (month date, n bigint)")
-    written.execute(
-        "insert into bare.metrics.sums select '2025-04-01', if(i < 200000, null, 5) from range(260000) as r(i)"
+    written = written_by_ducklake(
+        folder,
+        "create table bare.metrics.sums (month date, n bigint)",
+        "insert into bare.metrics.sums select '2025-04-01', if(i < 200000, null, 5) from range(260000) as r(i)",
+        "insert into bare.metrics.sums select '2025-05-01', 9 from range(40)",
     )
-    written.execute("insert into bare.metrics.sums select '2025-05-01', 9 from range(40)")
     assert written.execute("select count(*) from bare.metrics.sums where n = 5").fetchone() == (0,)
     written.close()
     with pytest.raises(LakeError, match=r"bounds of metrics\.sums\.n may not hold"):
