@@ -22,7 +22,7 @@ import duckdb
 import stamina
 
 from smi_pipeline.lake import bounds
-from smi_pipeline.lake.faults import explained, lost_catalog
+from smi_pipeline.lake.faults import explained, interruptible, lost_catalog
 from smi_pipeline.lake.locks import Held, advisory_locks, file_lock, guard_commits, reach
 from smi_pipeline.lake.reading import is_read_only, readable
 from smi_pipeline.lake.schema import SchemaError, bring_up_to_date
@@ -106,12 +106,11 @@ class Lake:
         """A cursor on one consistent snapshot of the lake, in UTC; nothing it does is kept."""
         cursor = self._cursor()
         try:
-            cursor.execute("begin")
-            with self._told():
+            with self._told(cursor):
+                cursor.execute("begin")
                 yield cursor
         finally:
-            with suppress(duckdb.Error):
-                cursor.execute("rollback")
+            _roll_back(cursor)
             cursor.close()
 
     @contextmanager
@@ -136,11 +135,12 @@ class Lake:
         cursor = self._cursor()  # opened before the lock is held: creating the lake's tables takes the same
         try:
             if prepare is not None:
-                prepare(cursor)
+                with self._told(cursor):
+                    prepare(cursor)
             with self._alone(over):
                 transaction = Transaction(cursor)
                 try:
-                    with self._told():
+                    with self._told(cursor):
                         cursor.execute("begin")
                         yield transaction
                         if transaction.wanted:
@@ -155,8 +155,7 @@ class Lake:
                         else:
                             cursor.execute("rollback")
                 except BaseException:
-                    with suppress(duckdb.Error):  # after a failed COMMIT there is nothing left to roll back
-                        cursor.execute("rollback")
+                    _roll_back(cursor)
                     raise
         finally:
             cursor.close()
@@ -170,7 +169,7 @@ class Lake:
         cursor = self._cursor()
         try:
             for attempt in attempts():
-                with attempt, self.lock("write"), self._told():
+                with attempt, self.lock("write"), self._told(cursor):
                     bounds.remove(cursor, self.storage.catalog_schema(self.path), listed)
         finally:
             cursor.close()
@@ -229,9 +228,10 @@ class Lake:
             return _one(cursor.execute("select max(snapshot_id) from ducklake_snapshots('lake')"))
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = database(os.getpid(), self).cursor()  # it inherits none of the settings
-        cursor.execute(f"use lake; set TimeZone='UTC'; set partitioned_write_flush_threshold={FLUSHED_ROWS}")
-        return cursor
+        with interruptible():
+            cursor = database(os.getpid(), self).cursor()  # it inherits none of the settings
+            cursor.execute(f"use lake; set TimeZone='UTC'; set partitioned_write_flush_threshold={FLUSHED_ROWS}")
+            return cursor
 
     def _locks(self) -> dict[str, list[tuple[str, int]]]:
         """The locks this process holds while it commits, for the server that counts them.
@@ -254,10 +254,11 @@ class Lake:
         return self.lock(*names) if names else nullcontext()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Say which file is broken, and the remedy; every other error of a statement is its author's and passes."""
         try:
-            yield
+            with interruptible(cursor):
+                yield
         except duckdb.Error as error:
             if (said := explained(error, self.path)) is None:
                 raise
@@ -286,6 +287,11 @@ def _is_conflict(error: Exception) -> bool:
     second = str(error).splitlines()[1:2]
     last = str(error).rpartition("ERROR:")[2].lstrip()
     return any(line.startswith(_CONFLICT) for line in second) or last.startswith(_SERIALIZATION)
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    with suppress(duckdb.Error), interruptible(cursor):  # after a failed commit there is nothing left to roll back
+        cursor.execute("rollback")
 
 
 @functools.cache

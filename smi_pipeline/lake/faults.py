@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -43,6 +45,7 @@ _SUM = re.compile(r"Type INT128 with value (-?\d+) can't be cast .* destination 
 _ITS_WORDS = re.compile(
     r"^[A-Z][A-Za-z]+: .+$", re.MULTILINE
 )  # the code and message of its answer, in a line of their own
+_INTERRUPTED = "Query interrupted"
 _LOST = re.compile(rf"{LOST_LOCK} (.+)")
 _PARQUET = re.compile(r"""["']([^"']+\.parquet)["']""")
 _PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?[^/]+\.parquet$")
@@ -51,6 +54,23 @@ _PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?
 def explained(error: Exception, lake: Path) -> str | None:
     """One line that names the file (of a sum: the amount) and the remedy; null where the error is the caller's own."""
     return _lost_lock(error) or store_fault(error) or _file_fault(error, lake) or _sum_fault(error)
+
+
+@contextmanager
+def interruptible(cursor: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+    """Raise what a signal's handler raises during a statement as it is, and end the statement `cursor` is at.
+
+    DuckDB gives it as the cause of a RuntimeError, which looks like a failure of the statement, and lets the statement
+    run on: whoever used the connection next, or closed it, would wait for its end.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED or error.__cause__ is None:
+            raise
+        if cursor is not None:
+            cursor.interrupt()
+        raise error.__cause__ from None
 
 
 def _lost_lock(error: Exception) -> str | None:

@@ -41,6 +41,41 @@ def test_the_batch_being_written_is_finished_before_the_run_ends():
     assert written == ["whole"]
 
 
+def test_a_signal_before_the_work_begins_ends_the_step_without_any_of_it(monkeypatch):
+    """Dagster's own handler would raise inside the loop's first callback, where asyncio logs it and goes on."""
+    begun, new_loop = [], asyncio.new_event_loop
+
+    def interrupted_loop():
+        loop = new_loop()
+        loop.call_soon(os.kill, os.getpid(), signal.SIGINT)
+        return loop
+
+    async def work():
+        begun.append(1)
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted_loop)
+    with pytest.raises(DagsterExecutionInterruptedError):
+        run_async(work)
+    assert not begun
+
+
+def test_a_signal_while_the_loop_closes_ends_the_step():
+    """The executor's threads are waited for then; the work is done, and the next platform must not begin."""
+    done = []
+
+    def slow():
+        threading.Event().wait(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def work():
+        asyncio.get_running_loop().run_in_executor(None, slow)
+        done.append(1)
+
+    with pytest.raises(DagsterExecutionInterruptedError):
+        run_async(work)
+    assert done == [1]
+
+
 def test_outside_the_main_thread_signals_are_left_alone():
     got = []
 

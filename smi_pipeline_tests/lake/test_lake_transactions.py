@@ -386,3 +386,34 @@ def test_an_export_of_no_table_lists_those_there_are(lake):
 def test_declared_tables_reject_bad_json(lake):
     with pytest.raises(duckdb.Error), lake.write("bad json") as transaction:
         transaction.cursor.execute("insert into raw.rejected (payload) values ('{')")
+
+
+@pytest.mark.parametrize("reading", [True, False], ids=["read", "write"])
+def test_what_a_signals_handler_raises_ends_a_long_statement_and_comes_out_as_it_is(lake, reading):
+    """DuckDB makes a RuntimeError of it, which a step takes for a failure, and lets the statement run on."""
+    program = f"""
+import os, signal, sys, threading
+from pathlib import Path
+from smi_pipeline.lake.connection import Lake
+
+class Interrupted(BaseException): pass
+
+def interrupt(*_): raise Interrupted("by hand")
+
+lake = Lake(Path({str(lake.path)!r}))
+signal.signal(signal.SIGINT, interrupt)
+try:
+    with lake.read() if {reading} else lake.write("long") as opened:
+        cursor = opened if {reading} else opened.cursor
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        cursor.execute("select sum(a.range * b.range % 7) from range(10_000_000) a, range(10_000_000) b").fetchall()
+except Interrupted as error:
+    print("came out:", error)
+with lake.read() as cursor:
+    print("goes on:", cursor.execute("select 1").fetchall())
+"""
+    # Left to run, the statement takes days.
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines() == ["came out: by hand", "goes on: [(1,)]"], done.stderr
