@@ -58,11 +58,9 @@ class _Interrupt:
             self._cancel()
 
     async def cancelling(self, make: Callable[[], Awaitable[Result]]) -> Result:
-        if self.has_come:
-            raise asyncio.CancelledError
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(make())
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
-        if self.has_come:  # since it was looked at
+        if self.has_come:  # before there was anything to cancel: the task ends before its first line
             task.cancel()
         try:
             return await task
