@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.editions import Basis
 from smi_pipeline.lake.export import month_sha256, rows_sha256
 from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.metrics.rates import under
 from smi_pipeline.months import Month, month_range
 from smi_pipeline.report.inputs import YEAR, ReportInput
 
@@ -102,7 +103,14 @@ def derived_tables() -> list[str]:
     return [*models, ACCOUNT_MONTH, CITY_PLATFORM_MONTH, *index]
 
 
-def derived(lake: Lake, month: Month, inputs: Inputs, *, earlier: Year | None = None) -> Derived:
+def derived(
+    lake: Lake,
+    month: Month,
+    inputs: Inputs,
+    *,
+    earlier: Year | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> Derived:
     """A month's tables with what they rest on, read at one snapshot.
 
     Args:
@@ -110,6 +118,8 @@ def derived(lake: Lake, month: Month, inputs: Inputs, *, earlier: Year | None = 
         month: the month.
         inputs: registry, method and what else people hand in.
         earlier: the ranks of the year before the month; null reads what the lake has of them.
+        columns: by table, those whose checksum is wanted; of tables without an entry all. An edition of an earlier
+            version is compared in the columns that version had.
 
     Raises:
         LakeError: the month is not derived yet.
@@ -119,7 +129,10 @@ def derived(lake: Lake, month: Month, inputs: Inputs, *, earlier: Year | None = 
         given = _given(cursor, month, inputs, year)
         span = _span(month, inputs)
         try:
-            tables = {table: month_sha256(cursor, table, month) for table in derived_tables()}
+            tables = {
+                table: month_sha256(cursor, table, month, columns=(columns or {}).get(table))
+                for table in derived_tables()
+            }
         except LakeError as error:
             raise LakeError(f"{month} is not derived to its end ({error}); run `smi run {month}`") from error
         row = cursor.execute("select id from ducklake_current_snapshot('lake')").fetchone()
@@ -177,12 +190,13 @@ def _given(cursor: duckdb.DuckDBPyConnection, month: Month, inputs: Inputs, year
         frames[name] = pl.concat([year[name], own])
     collections = read_frame(cursor, _COLLECTIONS, {"month": month.first})
     row = cursor.execute(_SNAPSHOT, _span(month, inputs)).fetchone()
-    shown = month_range(month.plus(1 - YEAR), month)
+    shown, method = month_range(month.plus(1 - YEAR), month), inputs.method_of(month)
+    frames["city_metrics"] = under(method.rates, frames["city_metrics"])
     return ReportInput(
         month=month,
         zone=ZONE,
         status=frames["composite"]["status"][0],
-        method=inputs.method_of(month),
+        method=method,
         method_before=inputs.versions.of(month.previous),
         cities_before=monitored_cities(inputs.cities, month.previous),
         edition=inputs.edition(month),

@@ -11,6 +11,7 @@ from smi_pipeline.defs.inputs import kept_inputs
 from smi_pipeline.defs.partitions import ZONE
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.frames import read_frame
+from smi_pipeline.metrics.rates import under
 from smi_pipeline.months import Month
 from smi_pipeline.report.explanation import ExplanationInput, find_city
 from smi_pipeline.settings import Settings
@@ -74,10 +75,12 @@ def explanation_input(lake: Lake, month: Month, settings: Settings, asked: str) 
             synthetic = cursor.execute(_SYNTHETIC, bound).fetchone()
         except duckdb.CatalogException as error:
             raise LakeError(_not_derived(month, lake)) from error
+    method = inputs.method_of(month)
+    frames |= {name: under(method.rates, frames[name]) for name in ("account_metrics", "city_metrics")}
     return ExplanationInput(
         month=month,
         zone=ZONE,
-        method=inputs.method_of(month),
+        method=method,
         synthetic=bool(synthetic and synthetic[0]),
         withheld=rule is not None and rule.ranks == "withheld",
         city=city,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from smi_pipeline.defs.derive import derive_account_month, derive_city_platform_month, derive_index
@@ -14,7 +14,7 @@ from smi_pipeline.defs.partitions import ZONE
 from smi_pipeline.defs.tables import graph
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.editions import Edition, published
-from smi_pipeline.lake.export import rows_sha256
+from smi_pipeline.lake.export import columns_at, rows_sha256
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.lake.history import raw_of
 from smi_pipeline.months import Month, month_range
@@ -63,7 +63,9 @@ def rebuild(lake: Lake, edition: Edition) -> Rebuilt:
     )
 
 
-def _derive_alone(lake: Lake, month: Month, inputs: Inputs, earlier: Year) -> Derived:
+def _derive_alone(
+    lake: Lake, month: Month, inputs: Inputs, earlier: Year, columns: Mapping[str, Sequence[str]]
+) -> Derived:
     """Derive a month in a lake that has nothing derived, with the two months before it that it looks back at."""
     build_views(lake, graph())
     with lake.read() as cursor:
@@ -78,7 +80,7 @@ def _derive_alone(lake: Lake, month: Month, inputs: Inputs, earlier: Year) -> De
     derive_index(lake, [month], inputs)
     for model in graph().tables("marts"):
         run_model(lake, model, month.first)
-    return derived(lake, month, inputs, earlier=earlier)
+    return derived(lake, month, inputs, earlier=earlier, columns=columns)
 
 
 def again(lake: Lake, edition: Edition) -> Derived:
@@ -91,13 +93,14 @@ def again(lake: Lake, edition: Edition) -> Derived:
         raise EditionError(f"{month} was derived in the zone {zone}, which is {ZONE.key} now; run with SMI_ZONE={zone}")
     with lake.read() as cursor:
         earlier = year_before(cursor, month, snapshot=edition.tables_snapshot)
+        columns = {table: columns_at(cursor, table, edition.tables_snapshot) for table in edition.tables}
     if year_sha256(earlier) != edition.basis.inputs["year"]:
         raise EditionError(
             f"the ranks before {month} at snapshot {edition.tables_snapshot} are not those its edition {edition.number}"
             " was made with; restore the lake from a backup"
         )
     with raw_of(lake, edition.basis.snapshot) as beside:
-        return _derive_alone(beside, month, inputs_under(beside, edition.basis.methods), earlier)
+        return _derive_alone(beside, month, inputs_under(beside, edition.basis.methods), earlier, columns)
 
 
 def rendered(lake: Lake, now: Derived, edition: Edition) -> dict[str, bytes]:

@@ -60,6 +60,18 @@ from raw.collection as one
 where list_contains($ids, one.collection_id)
 order by one.collection_id
 """
+_REPORTED: Final = """
+select
+    platform,
+    is_repost,
+    bool_or(likes is not null) as likes,
+    bool_or(comments is not null) as comments,
+    bool_or(shares is not null) as shares,
+    bool_or(views is not null) as views
+from intermediate.int_account_month_posts
+where month = $month
+group by platform, is_repost
+"""
 # The row of a record, chosen as staging chooses it where one was read twice at the same instant.
 _RAW: Final = """
 select
@@ -113,6 +125,7 @@ def trace_input(lake: Lake, month: Month, inputs: Inputs, asked: str) -> TraceIn
             " where told.month = $month or told.observed_at between $from and $to",
             bound | {"from": month.start(ZONE) - SNAPSHOT_REACH, "to": month.end(ZONE) + SNAPSHOT_REACH},
         )
+        frames["reported"] = read_frame(cursor, _REPORTED, {"month": month.first})
         used = pl.concat([frames[name]["collection_id"] for name in ("outcomes", "observations")]).unique().sort()
         collections = read_frame(cursor, _COLLECTIONS, {"ids": used.to_list()})
         frames |= {
@@ -120,9 +133,7 @@ def trace_input(lake: Lake, month: Month, inputs: Inputs, asked: str) -> TraceIn
             "raw_accounts": _raw(cursor, "accounts", collections, frames["accounts"]),
             "collections": collections,
         }
-    return TraceInput(
-        month=month, zone=ZONE, city=city, include_reposts=inputs.method_of(month).include_reposts, **frames
-    )
+    return TraceInput(month=month, zone=ZONE, city=city, method=inputs.method_of(month), **frames)
 
 
 def _raw(

@@ -15,6 +15,7 @@ import polars as pl
 
 from smi_pipeline.index.method import INDICATORS, CalibrationRule, Indicator, Method
 from smi_pipeline.metrics.columns import Schema, columns
+from smi_pipeline.metrics.rates import under
 from smi_pipeline.registry.models import Platform
 
 _METRICS: Final[Schema] = {
@@ -78,7 +79,9 @@ def calibrate(metrics: pl.DataFrame, *, method: Method, platforms: Sequence[Plat
         ValueError: a column is missing.
     """
     rule = method.calibration
-    active = columns(metrics, _METRICS, name="metrics").filter(pl.col("posts") >= rule.active_posts)
+    active = columns(under(method.rates, metrics), _METRICS, name="metrics").filter(
+        pl.col("posts") >= rule.active_posts
+    )
     return [_calibrated(active.filter(pl.col("platform") == one), one, method) for one in platforms]
 
 

@@ -25,6 +25,7 @@ from smi_pipeline.index.robustness import Model, model
 from smi_pipeline.index.scoring import Inputs, score
 from smi_pipeline.index.weights import PLATFORM_WEIGHT
 from smi_pipeline.metrics.columns import FLAGS, Schema, columns
+from smi_pipeline.metrics.rates import under
 from smi_pipeline.months import Month
 from smi_pipeline.registry.inputs import Vintage
 
@@ -160,7 +161,7 @@ def edition(
         ValueError: a frame lacks a column, or an expert score is off the scale.
         WeightInputsError: the weight inputs do not cover the month.
     """
-    inputs = Inputs(method, cities, accounts, metrics, weight_inputs)
+    inputs = Inputs(method, cities, accounts, under(method.rates, metrics), weight_inputs)
     weights = inputs.weights(month)
     now = score(inputs, month)
     agreed = release(experts, now.cities, method.experts, cut=cut)
@@ -186,8 +187,8 @@ def edition(
     as_before = whole.select("city_id", rank_at_previous_weights=pl.lit(None, dtype=pl.Int64))
     if before is not None and whole_before is not None:
         reweighted = city_platforms(now.cities, now.panel, now.scores.platforms, whole_before.weights)
-        under = composite(now.cities, now.panel, reweighted, judged, status=status, method=method)
-        as_before = under.filter("ranked").select(
+        reweighted_whole = composite(now.cities, now.panel, reweighted, judged, status=status, method=method)
+        as_before = reweighted_whole.filter("ranked").select(
             "city_id", rank_at_previous_weights=rank(pl.col("score"), decimals=method.ranks.decimals)
         )
         if whole_before.scores is not None:
@@ -205,7 +206,10 @@ def edition(
     )
     largest = None
     if metrics_largest is not None:
-        largest = score(replace(inputs, metrics=pl.concat([metrics_largest, inputs.earlier(month)])), month).scores
+        alone = under(method.rates, metrics_largest)
+        largest = score(
+            replace(inputs, metrics=pl.concat([alone, inputs.earlier(month)], how="diagonal")), month
+        ).scores
     parts = contributions(now.scores.indicators, by_platform, whole, status=status, rule=method.composite)
     return Edition(
         month=month,

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from smi_pipeline.metrics.rates import RateRule
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import PLATFORMS, Platform
 
@@ -315,6 +316,7 @@ class Method(_Table):
     version: str = Field(pattern=r"^[a-z][a-z0-9._-]{0,31}$")
     zone: str
     include_reposts: bool
+    rates: RateRule = "all"
     counting: CountingRule
     platforms_from: dict[Platform, str]
     groups: dict[Group, GroupRule]

@@ -182,7 +182,11 @@ def parameters(method: Method) -> dict[str, object]:
 
 
 def _numbers(method: Method) -> dict[str, Any]:
-    return {key: _unsaid(value) for key, value in method.model_dump(mode="json").items()}
+    """Every number of a method. A text of before there was a rule for rates means "all", and is the same method."""
+    numbers = {key: _unsaid(value) for key, value in method.model_dump(mode="json").items()}
+    if numbers["rates"] == "all":
+        del numbers["rates"]
+    return numbers
 
 
 def _unsaid(value: Any) -> Any:

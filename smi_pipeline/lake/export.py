@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -40,9 +40,14 @@ def export_table(lake: Lake, table: str, month: Month | None, form: Literal["csv
         return _encoded(_rows(cursor, table, month), form)
 
 
-def month_sha256(cursor: duckdb.DuckDBPyConnection, table: str, month: Month) -> str:
-    """SHA-256 of what `export_table` gives of a month as JSON: equal where the rows are, in whatever order they lie."""
-    return rows_sha256(_rows(cursor, table, month))
+def month_sha256(
+    cursor: duckdb.DuckDBPyConnection, table: str, month: Month, *, columns: Sequence[str] | None = None
+) -> str:
+    """SHA-256 of what `export_table` gives of a month as JSON: equal where the rows are, in whatever order they lie.
+
+    `columns`: only these, in their order.
+    """
+    return rows_sha256(_rows(cursor, table, month, columns))
 
 
 def rows_sha256(rows: pl.DataFrame) -> str:
@@ -108,7 +113,15 @@ def export_all(lake: Lake, file: Path, comments: Comments) -> tuple[int, int]:
     return len(relations), rows
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, table: str, month: Month | None) -> pl.DataFrame:
+def columns_at(cursor: duckdb.DuckDBPyConnection, table: str, snapshot: int) -> list[str]:
+    """The columns a table had at a snapshot, in their order."""
+    found = cursor.execute(f"describe from {table} at (version => {snapshot:d})").fetchall()
+    return [name for name, *_ in found]
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection, table: str, month: Month | None, only: Sequence[str] | None = None
+) -> pl.DataFrame:
     schema, _, name = table.partition(".")
     columns = cursor.execute(
         "select column_name from duckdb_columns()"
@@ -116,14 +129,15 @@ def _rows(cursor: duckdb.DuckDBPyConnection, table: str, month: Month | None) ->
         [schema, name],
     ).fetchall()
     if not _NAME.fullmatch(table) or not columns:
-        listed = cursor.execute(
+        there = cursor.execute(
             "select distinct schema_name || '.' || table_name as name from duckdb_columns()"
             " where database_name = 'lake' and schema_name in"
             " ('raw', 'staging', 'intermediate', 'metrics', 'index', 'marts') order by name"
         ).fetchall()
-        raise LakeError(f"no table {table!r} in the lake; it has {', '.join(name for (name,) in listed)}")
+        raise LakeError(f"no table {table!r} in the lake; it has {', '.join(name for (name,) in there)}")
     if month is None:
         return read_frame(cursor, f"select * from {table} order by all")
     if ("month",) not in columns:
         raise LakeError(f"{table} has no column month; export it without --month")
-    return read_frame(cursor, f"select * from {table} where month = $month order by all", {"month": month.first})
+    listed = "*" if only is None else ", ".join(f'"{name}"' for name in only)
+    return read_frame(cursor, f"select {listed} from {table} where month = $month order by all", {"month": month.first})

@@ -31,7 +31,18 @@ from smi_pipeline.registry.models import PLATFORMS, Platform
 _SHARES = """case when json_exists(payload, '$.shares') then '{"shares":{}}'::json else '{}'::json end"""
 _MARK = """to_json('removed ' || md5(payload::varchar))"""
 _IS_MARK = """payload::varchar like '"removed %'"""
-_SUMS = ("posts", "videos", "likes", "comments", "shares", "views")
+_SUMS = (
+    *("posts", "videos", "likes", "comments", "shares", "views"),
+    *(
+        "complete_posts",
+        "complete_videos",
+        "complete_likes",
+        "complete_comments",
+        "complete_shares",
+        "viewed_videos",
+        "likes_above_views",
+    ),
+)
 # Derived tables that name or quote single posts.
 _QUOTING = ("intermediate.int_deleted_posts", "marts.top_posts")
 
@@ -246,7 +257,7 @@ def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str
     ).fetchall()
     listed = ", ".join(f"sums.{name}" for name in _SUMS)
     cursor.execute(
-        "insert into raw.forgotten_sums"
+        f"insert into raw.forgotten_sums (collection_id, platform, account_id, month, is_repost, {', '.join(_SUMS)})"
         f" select newest.collection_id, sums.platform, sums.account_id, sums.month, sums.is_repost, {listed}"
         " from intermediate.int_account_month_posts as sums join staging.stg_collections as newest"
         " using (platform, month) where sums.platform = $1 and sums.account_id = $2"

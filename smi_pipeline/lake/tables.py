@@ -8,7 +8,7 @@ and the platform's own id of the account, when it was observed, the platform's f
 from __future__ import annotations
 
 # Raised with every change of DECLARED, which may only add (CONTRIBUTING.md); lake/schema.py brings older lakes to it.
-VERSION = 1
+VERSION = 2
 
 SCHEMAS = ("raw", "staging", "intermediate", "metrics", "index", "marts")
 
@@ -239,6 +239,13 @@ DECLARED: dict[str, dict[str, str]] = {
         "comments": "bigint",
         "shares": "bigint",
         "views": "bigint",
+        "complete_posts": "bigint",
+        "complete_videos": "bigint",
+        "complete_likes": "bigint",
+        "complete_comments": "bigint",
+        "complete_shares": "bigint",
+        "viewed_videos": "bigint",
+        "likes_above_views": "bigint",
     },
     "raw.lake_version": {
         "version": "bigint",

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from smi_pipeline.metrics.columns import FLAGS, INSTANT, Schema, columns, flag_list
-from smi_pipeline.metrics.rates import REACTIONS, denominator, interactions, rates
+from smi_pipeline.metrics.rates import COMPLETE, REACTIONS, denominator, interactions, partial_counts, rates
 from smi_pipeline.metrics.sums import fitting, total, wide
 from smi_pipeline.metrics.validity import touches
 from smi_pipeline.months import Month
@@ -17,6 +17,12 @@ from smi_pipeline.months import Month
 # A follower count this far from a border of the month still speaks for the border.
 SNAPSHOT_REACH: Final = timedelta(days=3)
 KEYS: Final = ("platform", "account_id")
+_COMPLETE_REACTIONS: Final = tuple(f"complete_{name}" for name in REACTIONS)
+_SUMMED: Final = (
+    *("posts", "videos", *REACTIONS, "views"),
+    *("complete_posts", "complete_videos", *_COMPLETE_REACTIONS, "viewed_videos", "likes_above_views"),
+)
+_NUMBERS: Final = ("posts", "videos", "reposts", "complete_posts", "complete_videos", "viewed_videos")
 
 ACCOUNT_MONTH: Final[Schema] = {
     "month": pl.Date,
@@ -37,13 +43,16 @@ ACCOUNT_MONTH: Final[Schema] = {
     "follower_growth": pl.Int64,
     "collection_id": pl.String,
     "flags": FLAGS,
+    **dict.fromkeys(COMPLETE, pl.Int64),
+    "engagement_rate_reported": pl.Float64,
+    "view_rate_reported": pl.Float64,
 }
 _ASKED: Final[Schema] = dict.fromkeys(("platform", "account_id", "outcome", "collection_id"), pl.String)
 _SUMS: Final[Schema] = {
     "platform": pl.String,
     "account_id": pl.String,
     "is_repost": pl.Boolean,
-    **dict.fromkeys(("posts", "videos", *REACTIONS, "views"), pl.Int64),
+    **dict.fromkeys(_SUMMED, pl.Int64),
 }
 _REJECTS: Final[Schema] = {
     "platform": pl.String,
@@ -83,7 +92,9 @@ def account_month(
     Args:
         asked: one row an account: platform, account_id, outcome, collection_id.
         sums: the month's posts added up: platform, account_id, is_repost, posts, videos, likes, comments, shares,
-            views (null = no post reported it; views of videos only).
+            views (null = no post reported it; views of videos only), and of the posts alone that have every count
+            their platform reports: complete_posts, complete_videos, complete_likes, complete_comments,
+            complete_shares, viewed_videos. likes_above_views: posts with more likes than views, in number.
         rejects: platform, account_id, bad_counts, malformed: how many counts and whole posts were refused.
         observations: follower counts near either border of the month, and the collection's own: platform,
             account_id, collection_id, observed_at (UTC), followers (null = not reported).
@@ -98,8 +109,9 @@ def account_month(
         `followers` is the count nearest the month's end within three days, else the collection's own, flagged
         followers_late; `follower_growth` needs a count near both borders. A count near the border holds even if
         the account did not answer later.
-        `zero_denominator`: the engagement rate has nothing to divide by. `city_id` is null for an account that the
-        registry does not know (any more).
+        `zero_denominator`: the engagement rate has nothing to divide by. `partial_count`: a post lacks a count that its
+        platform reports of others. `likes_above_views`: one has more likes than views. `city_id` is null for an account
+        that the registry does not know (any more).
 
     Raises:
         ValueError: a column is missing, or an account was asked twice.
@@ -115,9 +127,7 @@ def account_month(
     followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
     answered = pl.col("outcome").is_in(("answered", "truncated", "renamed"))
     return (
-        asked.join(
-            counted.group_by(KEYS).agg(map(total, ("posts", "videos", *REACTIONS, "views"))), on=KEYS, how="left"
-        )
+        asked.join(counted.group_by(KEYS).agg(map(total, _SUMMED)), on=KEYS, how="left")
         .join(sums.filter("is_repost").group_by(KEYS).agg(wide("posts").sum().alias("reposts")), on=KEYS, how="left")
         .join(_refused(columns(_of(rejects, month), _REJECTS, name="rejects")), on=KEYS, how="left")
         .join(_city_of(columns(accounts, _ACCOUNTS, name="accounts"), month), on=KEYS, how="left")
@@ -129,10 +139,11 @@ def account_month(
             how="left",
         )
         # An answer without posts is a count of zero; without an answer there is no count.
-        .with_columns(pl.when(answered).then(pl.col("posts", "videos", "reposts").fill_null(0)))
-        .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views")))
+        .with_columns(pl.when(answered).then(pl.col(*_NUMBERS).fill_null(0)))
+        .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views", *_COMPLETE_REACTIONS)))
         .with_columns(
             interactions(),
+            interactions("complete_"),
             followers=pl.coalesce("at_end", "own"),
             follower_growth=wide("at_end") - wide("at_start"),
         )
@@ -144,6 +155,8 @@ def account_month(
                 flag_list(
                     bad_count=pl.col("bad_counts") > 0,
                     malformed=pl.col("malformed") > 0,
+                    partial_count=partial_counts(),
+                    likes_above_views=pl.col("likes_above_views") > 0,
                     zero_denominator=denominator() == 0,
                     followers_late=pl.col("at_end").is_null() & pl.col("own").is_not_null(),
                 ),

@@ -8,7 +8,7 @@ import polars as pl
 
 from smi_pipeline.metrics.account_month import ACCOUNT_MONTH
 from smi_pipeline.metrics.columns import Schema, columns, flag_list
-from smi_pipeline.metrics.rates import REACTIONS, denominator, rates
+from smi_pipeline.metrics.rates import COMPLETE, REACTIONS, denominator, rates
 from smi_pipeline.metrics.sums import fitting, total
 from smi_pipeline.metrics.validity import valid_in
 from smi_pipeline.months import Month
@@ -28,7 +28,10 @@ _ACCOUNTS: Final[Schema] = {
     "valid_from": pl.Date,
     "valid_to": pl.Date,
 }
-_SUMMED: Final = ("posts", "reposts", "videos", *REACTIONS, "interactions", "views", "followers", "follower_growth")
+_SUMMED: Final = (
+    *("posts", "reposts", "videos", *REACTIONS, "interactions", "views", "followers", "follower_growth"),
+    *COMPLETE,
+)
 
 
 def city_platform_month(

@@ -40,10 +40,20 @@ def _gaps(context: ReportContext) -> Iterator[Claim]:
         indicators = tuple(s.indicator for s in context.suspensions if s.platform == code)
         condition = "too many of the platform's active accounts could not be observed"
         yield Claim(PLACE, "gap_suspended", condition, {"platform": code, "indicators": indicators})
+    yield from _partial_counts(context)
     stale = tuple(weight.platform for weight in context.weights if "stale" in weight.flags)
     if stale:
         values: dict[str, Any] = {"platforms": stale, "days": context.method["platform_weights"]["stale_after"]}
         yield Claim(PLACE, "gap_stale", "an input of the weight is older than the method allows", values)
+
+
+def _partial_counts(context: ReportContext) -> Iterator[Claim]:
+    rule = context.method["rates"]
+    for counted in context.flag_counts:
+        if counted.flag == "partial_count" and counted.index_name != COMPOSITE:
+            condition = "posts lack a count that the platform reports of others"
+            where = {"platform": counted.index_name, "cities": counted.cities}
+            yield Claim(PLACE, f"gap_partial_count_{rule}", condition, where)
 
 
 def expert_claims(experts: Experts, rule: Mapping[str, Any], *, again: int = 0) -> Iterator[Claim]:

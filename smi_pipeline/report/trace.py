@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from smi_pipeline.index.method import Method
 from smi_pipeline.metrics.account_month import last_of_collection, nearest
-from smi_pipeline.metrics.rates import REACTIONS, VIDEO_PLATFORMS
+from smi_pipeline.metrics.rates import COMPLETE, REACTIONS, VIDEO_PLATFORMS, under
 from smi_pipeline.months import Month
 from smi_pipeline.report.content import City
 from smi_pipeline.report.rankings import EXPERT
 
 _TOLERANCE: Final = 1e-9
 _SUMMED: Final = ("posts", "reposts", "videos", *REACTIONS, "interactions", "views", "followers", "follower_growth")
+_RATES: Final = ("engagement_rate", "view_rate")
 _COUNTED: Final = ("posts", "reposts", "videos", *REACTIONS, "interactions", "views")
 
 Row = Mapping[str, Any]
@@ -32,7 +34,9 @@ class TraceInput:
         month: the month.
         zone: where it begins and ends.
         city: the city.
-        include_reposts: whether the month's method counts reposts of others among the posts.
+        method: what the month was scored with.
+        reported: platform, is_repost, likes, comments, shares, views: what the platform reports of any post of the
+            month, reposts apart.
         composite: index.composite; likewise contribution, platform_index, indicator_score and accounts.
         city_metrics: metrics.city_platform_month of the month and of the one before, whose figures may be carried.
         account_metrics: metrics.account_month.
@@ -48,7 +52,8 @@ class TraceInput:
     month: Month
     zone: ZoneInfo
     city: City
-    include_reposts: bool
+    method: Method
+    reported: pl.DataFrame
     composite: pl.DataFrame
     contribution: pl.DataFrame
     platform_index: pl.DataFrame
@@ -239,7 +244,8 @@ class _Tracer:
     ) -> IndicatorTrace:
         name, flags = row["indicator"], tuple(row["flags"] or ())
         month = self.given.month.previous if "carried" in flags else self.given.month
-        metrics = self.given.city_metrics.filter(platform=platform, month=month.first).to_dicts()
+        cities = under(self.given.method.rates, self.given.city_metrics)
+        metrics = cities.filter(platform=platform, month=month.first).to_dicts()
         self._check(f"{platform} {name}", row["value"], metrics[0][name] if metrics else None)
         weight, contribution = weights.get(name), points.get(name)
         if weight is not None and row["score"] is not None:
@@ -250,7 +256,7 @@ class _Tracer:
         """The city's counts are the sums of its accounts', its rates the ratios of the sums."""
         for city in self.given.city_metrics.filter(platform=platform, month=self.given.month.first).to_dicts():
             of_accounts = self.given.account_metrics.filter(platform=platform)
-            for name in _SUMMED:
+            for name in (*_SUMMED, *(COMPLETE if _has_complete(city) else ())):
                 self._check(f"{platform} {name} of the city", city[name], _total(of_accounts[name]))
             self._rates(f"{platform} of the city", platform, city)
 
@@ -258,6 +264,11 @@ class _Tracer:
         divided = "videos" if platform in VIDEO_PLATFORMS else "posts"
         self._check(f"{what}: engagement_rate", row["engagement_rate"], _ratio(row["interactions"], row[divided]))
         self._check(f"{what}: view_rate", row["view_rate"], _ratio(row["views"], row["videos"]))
+        if _has_complete(row):
+            of_complete = _ratio(row["complete_interactions"], row[f"complete_{divided}"])
+            self._check(f"{what}: engagement_rate_reported", row["engagement_rate_reported"], of_complete)
+            of_viewed = _ratio(row["views"], row["viewed_videos"])
+            self._check(f"{what}: view_rate_reported", row["view_rate_reported"], of_viewed)
 
     def _account(self, registered: Row) -> AccountTrace:
         key = {"platform": registered["platform"], "account_id": registered["account_id"]}
@@ -266,23 +277,24 @@ class _Tracer:
             self._post(one) for one in self.given.posts.filter(**key).sort("published_at", "post_id").to_dicts()
         )
         outcome = next(self.given.outcomes.filter(**key).iter_rows(named=True), {})
-        row = next(self.given.account_metrics.filter(**key).iter_rows(named=True), None)
+        rows = self.given.account_metrics.filter(**key)
+        row = next(rows.iter_rows(named=True), None)
         followers: tuple[FollowersTrace, ...] = ()
         if row is not None:
             followers = self._followers(key, row, what)
-            self._posted(what, row, posts)
+            self._posted(what, registered["platform"], row, posts)
             self._rates(what, registered["platform"], row)
         return AccountTrace(
             registered["account_id"],
             registered["handle"],
             outcome.get("outcome"),
             outcome.get("collection_id"),
-            {} if row is None else {name: row[name] for name in (*_SUMMED, "engagement_rate", "view_rate")},
+            under(self.given.method.rates, rows).select(*_SUMMED, *_RATES).row(0, named=True) if rows.height else {},
             followers,
             posts,
         )
 
-    def _posted(self, what: str, row: Row, posts: Iterable[PostTrace]) -> None:
+    def _posted(self, what: str, platform: str, row: Row, posts: Iterable[PostTrace]) -> None:
         """An account's counts are those of its posts; of one that did not answer there are none."""
         counted = [post for post in posts if post.counted]
         answered = row["posts"] is not None
@@ -298,6 +310,26 @@ class _Tracer:
             found["views"] = _total(post.counts["views"] for post in counted if post.counts["video"])
         for name in _COUNTED:
             self._check(f"{what}: {name}", row[name], found[name])
+        if answered and _has_complete(row):
+            for name, amount in self._complete(platform, counted).items():
+                self._check(f"{what}: {name}", row[name], amount)
+
+    def _complete(self, platform: str, counted: Iterable[PostTrace]) -> dict[str, float | None]:
+        """The same of the posts alone that have every count their platform reports."""
+        wanted = {bool(one["is_repost"]): one for one in self.given.reported.filter(platform=platform).to_dicts()}
+
+        def has(post: PostTrace, *names: str) -> bool:
+            told = wanted[bool(post.counts["repost"])]
+            return all(post.counts[name] is not None for name in names if told[name])
+
+        listed = list(counted)
+        complete = [post for post in listed if has(post, *REACTIONS)]
+        return {
+            "complete_posts": len(complete),
+            "complete_videos": sum(post.counts["video"] or 0 for post in complete),
+            "complete_interactions": _total(post.counts[name] for post in complete for name in REACTIONS),
+            "viewed_videos": sum(1 for post in listed if post.counts["video"] and has(post, "views")),
+        }
 
     def _post(self, row: Row) -> PostTrace:
         records = self.given.raw_posts.filter(
@@ -313,7 +345,7 @@ class _Tracer:
             row["post_id"],
             row["published_at"],
             row["kind"],
-            self.given.include_reposts or not row["is_repost"],
+            self.given.method.include_reposts or not row["is_repost"],
             counts | {"video": int(row["is_video"]), "repost": int(row["is_repost"])},
             _record(records),
         )
@@ -381,6 +413,11 @@ def _total(values: Iterable[float | None]) -> float | None:
     """The sum of what was reported; null where nothing was."""
     known = [value for value in values if value is not None]
     return fsum(known) if known else None
+
+
+def _has_complete(row: Row) -> bool:
+    """Whether a row of metrics has the sums of complete posts: not where 0.1.x derived it, nor without an answer."""
+    return row.get("complete_posts") is not None
 
 
 def _ratio(above: float | None, below: float | None) -> float | None:

@@ -248,3 +248,20 @@ def test_an_empty_registry_gives_empty_frames(four):
 def test_the_interval_of_a_rank_is_left_open(four):
     made = four.edition(MAY).composite
     assert made["rank_p05"].null_count() == made["rank_p95"].null_count() == made.height
+
+
+@pytest.mark.parametrize(("rule", "rate"), [("reported", 600.0), ("all", 450.0)])
+def test_the_methods_rule_decides_which_rate_is_scored(new_world, m1, rule, rate):
+    """One city hides the likes of one of its four posts, in this month and in the one before: both compare under one."""
+    world = new_world(m1.model_copy(update={"rates": rule}))
+    for month in ("2025-04", MAY):
+        for city_id in ("open", "hiding"):
+            if month == MAY:
+                world.city(city_id, "instagram")
+            world.fill(month, "instagram", city_id)
+        world.metrics[-1] |= {"posts": 4, "interactions": 1800, "engagement_rate": 450.0}
+        world.metrics[-1] |= {"complete_posts": 3, "complete_interactions": 1800, "engagement_rate_reported": 600.0}
+    made = world.edition(MAY)
+    scored = made.indicator_score.filter(city_id="hiding", indicator="engagement_rate")
+    assert scored["value"].to_list() == [rate]
+    assert made.score_change.filter(city_id="hiding")["change"].abs().max() in (0.0, None)

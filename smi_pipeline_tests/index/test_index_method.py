@@ -58,6 +58,7 @@ NUMBERS = {
     "platform_weights.leave_below": 0.25,
     "platform_weights.months": 3,
     "platform_weights.stale_after": 100,
+    "rates": "reported",
     "calibration.quantile": 0.05,
     "calibration.quantile_type": 7,
     "calibration.steps": [1, 2, 5],

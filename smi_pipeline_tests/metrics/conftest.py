@@ -14,9 +14,17 @@ from smi_pipeline.months import Month
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 COUNTS = ("posts", "videos", "likes", "comments", "shares", "views")
+REACTIONS = ("likes", "comments", "shares")
+COMPLETE = (
+    "complete_posts",
+    "complete_videos",
+    *(f"complete_{name}" for name in REACTIONS),
+    "viewed_videos",
+    "likes_above_views",
+)
 KEYS = {"platform": pl.String, "account_id": pl.String}
 ASKED = KEYS | {"outcome": pl.String, "collection_id": pl.String}
-SUMS = KEYS | {"is_repost": pl.Boolean} | dict.fromkeys(COUNTS, pl.Int64)
+SUMS = KEYS | {"is_repost": pl.Boolean} | dict.fromkeys((*COUNTS, *COMPLETE), pl.Int64)
 REJECTS = KEYS | {"bad_counts": pl.Int64, "malformed": pl.Int64}
 OBSERVATIONS = KEYS | {"collection_id": pl.String, "observed_at": pl.Datetime("us", "UTC"), "followers": pl.Int64}
 ACCOUNTS = {"city_id": pl.String} | KEYS | {"in_index": pl.Boolean, "valid_from": pl.Date, "valid_to": pl.Date}
@@ -35,9 +43,9 @@ def frames(
     observations: list[tuple[str, str, str, str, int | None]] = (),  # type: ignore[assignment]
     accounts: list[tuple[Any, ...]] = (),  # type: ignore[assignment]
 ) -> dict[str, pl.DataFrame]:
-    """The five input frames; a sum's platform and account default to the first one asked."""
+    """The five input frames; a sum's platform and account default to the first one asked, all its posts to complete."""
     first = {"platform": asked[0][0], "account_id": asked[0][1], "is_repost": False} if asked else {}
-    full = [dict.fromkeys(SUMS) | first | row for row in sums]
+    full = [dict.fromkeys(SUMS) | first | _complete(row) | row for row in sums]
     return {
         "asked": pl.DataFrame([(*row, "k1") for row in asked], schema=ASKED, orient="row"),
         "sums": pl.DataFrame(full, schema=SUMS),
@@ -47,6 +55,12 @@ def frames(
         ),
         "accounts": accounts_frame(list(accounts) or [(f"city of {a}", p, a) for p, a, _ in asked]),
     }
+
+
+def _complete(row: dict[str, Any]) -> dict[str, Any]:
+    """The sums of complete posts where every post is one."""
+    counts = {f"complete_{name}": row.get(name) for name in ("posts", "videos", *REACTIONS)}
+    return counts | {"viewed_videos": row.get("videos")}
 
 
 def accounts_frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smi_pipeline.metrics.account_month import ACCOUNT_MONTH, account_month
+from smi_pipeline.metrics.rates import under
 from smi_pipeline.months import Month
 
 ASKED = [("facebook", "a", "answered")]
@@ -76,6 +77,76 @@ def test_an_account_that_did_not_answer_has_no_counts_and_says_why(may, outcome)
 def test_a_truncated_answer_keeps_what_came_and_is_flagged(may):
     row = only(may(asked=[("x", "a", "truncated")], sums=[{"posts": 3, "videos": 0, "likes": 9}]))
     assert (row["posts"], row["interactions"], row["flags"]) == (3, 9, ["truncated"])
+
+
+def test_hidden_likes_do_not_act_as_zero_in_the_rate_of_complete_posts(may):
+    """Of five posts three hide their likes; the two that show them have 20 and 15 likes, 1 and 2 comments."""
+    hidden = {"posts": 5, "videos": 0, "likes": 35, "comments": 24, "complete_posts": 2, "complete_videos": 0}
+    row = only(may(asked=ASKED, sums=[hidden | {"complete_likes": 35, "complete_comments": 3}]))
+    assert (row["interactions"], row["engagement_rate"]) == (59, 59 / 5)
+    assert (row["complete_posts"], row["complete_interactions"], row["engagement_rate_reported"]) == (2, 38, 19.0)
+    assert row["flags"] == ["partial_count"]
+
+
+def test_more_likes_than_views_are_flagged_and_counted(may):
+    sums = {"posts": 2, "videos": 2, "likes": 90, "views": 70, "likes_above_views": 1}
+    row = only(may(asked=[("tiktok", "a", "answered")], sums=[sums]))
+    assert (row["likes"], row["views"], row["flags"]) == (90, 70, ["likes_above_views"])
+
+
+def test_without_a_complete_post_the_reported_rate_is_unknown(may):
+    sums = {"posts": 3, "videos": 0, "comments": 9, "complete_posts": 0, "complete_comments": None}
+    row = only(may(asked=ASKED, sums=[sums]))
+    assert (row["engagement_rate"], row["engagement_rate_reported"]) == (3.0, None)
+    assert row["flags"] == ["partial_count"]
+
+
+def test_videos_that_hide_their_views_are_left_out_of_the_reported_view_rate(may):
+    sums = {"posts": 4, "videos": 4, "likes": 8, "views": 900, "viewed_videos": 3}
+    row = only(may(asked=[("youtube", "a", "answered")], sums=[sums]))
+    assert (row["view_rate"], row["view_rate_reported"]) == (225.0, 300.0)
+    assert (row["engagement_rate"], row["engagement_rate_reported"]) == (2.0, 2.0)
+    assert row["flags"] == ["partial_count"]
+
+
+@pytest.mark.parametrize(("platform", "reported"), [("facebook", 6.0), ("tiktok", 12.0)])
+def test_complete_posts_are_videos_where_every_post_is_one(may, platform, reported):
+    sums = {"posts": 3, "videos": 1, "likes": 14, "complete_posts": 2, "complete_videos": 1, "complete_likes": 12}
+    row = only(may(asked=[(platform, "a", "answered")], sums=[sums]))
+    assert row["engagement_rate_reported"] == reported
+
+
+def test_both_rules_agree_where_nothing_is_hidden(may):
+    row = only(
+        may(asked=ASKED, sums=[{"posts": 4, "videos": 2, "likes": 11, "comments": 2, "shares": 5, "views": 200}])
+    )
+    assert row["engagement_rate_reported"] == row["engagement_rate"] == 4.5
+    assert row["view_rate_reported"] == row["view_rate"] == 100
+
+
+@pytest.mark.parametrize("outcome", ["failed", "missing"])
+def test_an_account_that_did_not_answer_has_no_complete_posts(may, outcome):
+    row = only(may(asked=[("x", "a", outcome)], sums=[{"posts": 3, "videos": 1, "likes": 9, "views": 4}]))
+    names = ("complete_posts", "complete_videos", "complete_interactions", "viewed_videos", "engagement_rate_reported")
+    assert [row[name] for name in names] == [None] * 5
+    assert row["flags"] == [outcome]
+
+
+def test_a_method_says_which_rate_counts(may):
+    hidden = {"posts": 5, "videos": 0, "likes": 35, "comments": 24, "complete_posts": 2, "complete_likes": 35}
+    frame = may(asked=ASKED, sums=[hidden | {"complete_comments": 3}])
+    assert under("reported", frame)["engagement_rate"].to_list() == [19.0]
+    assert under("all", frame)["engagement_rate"].to_list() == [11.8]
+
+
+def test_a_month_of_an_earlier_version_keeps_its_rates_under_either_rule(may):
+    """Its table has no columns of complete posts; beside a later month they are null."""
+    frame = may(asked=ASKED, sums=[{"posts": 4, "videos": 0, "likes": 11}])
+    new = [name for name in frame.columns if name.startswith(("complete_", "viewed_")) or name.endswith("_reported")]
+    earlier = frame.drop(new)
+    assert under("reported", earlier)["engagement_rate"].to_list() == [2.75]
+    beside = pl.concat([earlier, frame], how="diagonal")
+    assert under("reported", beside)["engagement_rate"].to_list() == [2.75, 2.75]
 
 
 def test_reposts_are_counted_but_add_nothing_by_default(may):
@@ -186,7 +257,11 @@ def test_empty_frames_of_unknown_types_keep_the_schema():
     """A first month has no snapshots and no rejects, and DuckDB's empty answer may carry any type."""
     nothing = {
         "asked": ["platform", "account_id", "outcome", "collection_id"],
-        "sums": ["platform", "account_id", "is_repost", "posts", "videos", "likes", "comments", "shares", "views"],
+        "sums": [
+            *("platform", "account_id", "is_repost", "posts", "videos", "likes", "comments", "shares", "views"),
+            *("complete_posts", "complete_videos", "complete_likes", "complete_comments", "complete_shares"),
+            *("viewed_videos", "likes_above_views"),
+        ],
         "rejects": ["platform", "account_id", "bad_counts", "malformed"],
         "observations": ["platform", "account_id", "collection_id", "observed_at", "followers"],
         "accounts": ["city_id", "platform", "account_id", "in_index", "valid_from", "valid_to"],

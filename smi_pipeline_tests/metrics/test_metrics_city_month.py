@@ -41,6 +41,23 @@ def test_a_rate_of_a_city_is_the_ratio_of_its_sums_not_the_mean_of_its_accounts(
     assert row["flags"] == ["followers_late", "multi_account"]
 
 
+def test_a_citys_rate_of_complete_posts_leaves_out_an_account_that_hides_its_likes(may, registry):
+    """One account has 300 interactions of 10 posts; the other hides the likes of its 4, and has 8 comments."""
+    hidden = {"account_id": "b", "posts": 4, "videos": 0, "comments": 8}
+    given = may(
+        asked=[("instagram", "a", "answered"), ("instagram", "b", "answered")],
+        sums=[
+            {"account_id": "a", "posts": 10, "videos": 0, "likes": 280, "comments": 20},
+            hidden | {"complete_posts": 0, "complete_comments": None},
+        ],
+    )
+    city = registry([("c", "instagram", "a"), ("c", "instagram", "b")])
+    [row] = city_platform_month(given, city, month=MAY).to_dicts()
+    assert (row["engagement_rate"], row["engagement_rate_reported"]) == (308 / 14, 30.0)
+    assert (row["complete_posts"], row["complete_interactions"]) == (10, 300)
+    assert row["flags"] == ["multi_account", "partial_count"]
+
+
 def test_only_accounts_in_the_index_and_valid_in_the_month_count(two_accounts, registry):
     since, until = date(2025, 1, 1), date(2025, 5, 1)
     accounts = registry([("c", "x", "a", False), ("d", "x", "b", True, since, until)])

@@ -96,7 +96,12 @@ def counted() -> dict[str, dict[str, pl.DataFrame]]:
     schema = {"platform": pl.String, "account_id": pl.String, "bad_counts": pl.Int64, "malformed": pl.Int64}
     return {
         month: {
-            "sums": pl.DataFrame(rows["sums"], infer_schema_length=None),
+            # which posts are complete is not looked at here
+            "sums": pl.DataFrame(rows["sums"], infer_schema_length=None)
+            .with_columns(
+                pl.lit(None).alias(f"complete_{name}") for name in ("posts", "videos", "likes", "comments", "shares")
+            )
+            .with_columns(viewed_videos=pl.lit(None), likes_above_views=pl.lit(None)),
             "rejects": pl.DataFrame(rows["rejects"], schema=schema),
         }
         for month, rows in months.items()

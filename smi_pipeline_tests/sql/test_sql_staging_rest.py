@@ -128,10 +128,61 @@ def test_sums_follow_rows_added_up_by_hand(shell):
     )
     shell.table("int_account_month_posts")
     assert shell.rows("select * exclude (platform, month) from intermediate.int_account_month_posts order by all") == [
-        ("a", False, 3, 2, 11, 3, None, 50),
-        ("a", True, 1, 0, 1000, None, 77, None),
-        ("b", False, 1, 0, None, 0, None, None),
+        # Likes and comments are reported of some: of a's posts 1 and 3 have both, b's has no likes.
+        ("a", False, 3, 2, 11, 3, None, 50, 2, 1, 8, 3, None, 1, 0),
+        ("a", True, 1, 0, 1000, None, 77, None, 1, 0, 1000, None, 77, 0, 0),
+        ("b", False, 1, 0, None, 0, None, None, 0, 0, None, None, None, 0, 0),
     ]
+
+
+def test_a_post_is_complete_with_every_count_that_its_platform_reports_of_others(shell):
+    """Instagram reports no shares of anybody: that makes no post incomplete. One account hides its likes."""
+    shell.collection("instagram")
+    shell.collection("facebook")
+    shell.posts(
+        "instagram",
+        {"id": "1", "like_count": 10, "comments_count": 2},
+        {"id": "2", "comments_count": 4},
+        {"id": "3", "account_id": "b", "comments_count": 5},
+        {"id": "4", "account_id": "c", "like_count": 6, "comments_count": 0},
+    )
+    shell.posts("facebook", {"id": "9", "reactions_total_count": 7})
+    shell.table("int_account_month_posts")
+    assert shell.rows(
+        "select platform, account_id, posts, likes, comments, complete_posts, complete_likes, complete_comments"
+        " from intermediate.int_account_month_posts order by all"
+    ) == [
+        # Facebook's shares are 0 where nobody shared; its comments are reported of nobody.
+        ("facebook", "a", 1, 7, None, 1, 7, None),
+        ("instagram", "a", 2, 10, 6, 1, 10, 2),
+        ("instagram", "b", 1, None, 5, 0, None, None),
+        ("instagram", "c", 1, 6, 0, 1, 6, 0),
+    ]
+
+
+def test_videos_without_views_are_left_out_only_where_others_have_them(shell):
+    shell.collection("youtube")
+    shell.collection("tiktok")
+    shell.posts("youtube", {"id": "1", "viewCount": "100"}, {"id": "2"}, {"id": "3", "account_id": "b"})
+    shell.posts("tiktok", {"id": "4", "like_count": 1}, {"id": "5", "like_count": 2})
+    shell.table("int_account_month_posts")
+    assert shell.rows(
+        "select platform, account_id, videos, views, viewed_videos"
+        " from intermediate.int_account_month_posts order by all"
+    ) == [("tiktok", "a", 2, None, 2), ("youtube", "a", 2, 100, 1), ("youtube", "b", 1, None, 0)]
+
+
+def test_posts_with_more_likes_than_views_are_counted(shell):
+    """As many likes as views is odd and possible; without views nothing can be said."""
+    shell.collection("tiktok")
+    shell.posts(
+        "tiktok",
+        {"id": "1", "like_count": 8, "view_count": 7},
+        {"id": "2", "like_count": 7, "view_count": 7},
+        {"id": "3", "like_count": 9},
+    )
+    shell.table("int_account_month_posts")
+    assert shell.rows("select posts, likes_above_views from intermediate.int_account_month_posts") == [(3, 1)]
 
 
 def test_only_the_months_own_posts_are_added_up(shell):

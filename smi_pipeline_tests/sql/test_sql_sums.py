@@ -26,7 +26,11 @@ FIELD = {"likes": "like_count", "comments": "reply_count", "shares": "retweet_co
 SUMS = [(model.relation, one.sql("duckdb")) for model in MODELS.values() for one in sums_in(model.tree())]
 # By relation: columns that add up, counts of an account's two posts with which each is 2^63 - 1, and those that grow.
 ADDED = {
-    "intermediate.int_account_month_posts": (tuple(FIELD), dict.fromkeys(FIELD, (LARGEST - 1, 1)), tuple(FIELD)),
+    "intermediate.int_account_month_posts": (
+        (*FIELD, "complete_likes", "complete_comments", "complete_shares"),
+        dict.fromkeys(FIELD, (LARGEST - 1, 1)),
+        tuple(FIELD),
+    ),
     "staging.stg_x_posts": (("shares",), {"shares": (LARGEST - 1, None), "quotes": (1, None)}, ("quotes",)),
     "staging.stg_posts": (
         ("interactions",),
@@ -141,7 +145,8 @@ def test_every_refused_account_is_counted_and_three_are_named(staged, into, grap
         for account in "bcde":
             x_posts(tables, {"likes": (LARGEST, LARGEST)}, account=account)
     third = "; likes of platform x, account_id c, is_repost False: 18446744073709551614"
-    with pytest.raises(SumTooGreat, match=f"{third} and 2 more; nothing was written"):
+    # two more of `likes`, and all five of `complete_likes`
+    with pytest.raises(SumTooGreat, match=f"{third} and 7 more; nothing was written"):
         made(staged, graph, "int_account_month_posts")
 
 
