@@ -95,6 +95,8 @@ def account_month(
     Returns:
         The columns of `ACCOUNT_MONTH`, sorted by platform and account_id. Counts are null, never 0, for an account
         that did not answer, and its outcome is the flag; an account that answered and posted nothing has 0 posts.
+        `malformed`: posts whose id or time could not be read are not among the counts, which are lower bounds; an
+        account that has no other posts has null posts, since theirs may or may not be of the month.
         `followers` is the count nearest the month's end within three days, else the collection's own, flagged
         followers_late; `follower_growth` needs a count near both borders. A count near the border holds even if
         the account did not answer later.
@@ -114,6 +116,7 @@ def account_month(
     counted = sums if include_reposts else sums.filter(~pl.col("is_repost"))
     followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
     answered = pl.col("outcome").is_in(("answered", "truncated", "renamed"))
+    unknown = (pl.col("posts") == 0) & (pl.col("malformed").fill_null(0) > 0)
     return (
         asked.join(
             counted.group_by(KEYS).agg(map(total, ("posts", "videos", *REACTIONS, "views"))), on=KEYS, how="left"
@@ -130,6 +133,7 @@ def account_month(
         )
         # An answer without posts is a count of zero; without an answer there is no count.
         .with_columns(pl.when(answered).then(pl.col("posts", "videos", "reposts").fill_null(0)))
+        .with_columns(pl.when(~unknown).then(pl.col("posts", "videos")))
         .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views")))
         .with_columns(
             interactions(),

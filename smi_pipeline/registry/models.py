@@ -32,6 +32,18 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Identifier = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f/\\]{1,64}$")]
 
 
+def handle_key(platform: Platform, handle: str) -> str:
+    """A handle as its platform compares it: capitals make no other one, nor do dots on Facebook."""
+    name = handle.casefold()
+    return name.replace(".", "") if platform == "facebook" else name
+
+
+def platform_id(platform: Platform, text: str) -> str | None:
+    """The text where it has the form of the platform's own ids, else null."""
+    form = _PLATFORM_ID.get(platform)
+    return text if form is not None and form.fullmatch(text) else None
+
+
 class _Valid(BaseModel):
     """Something that counts from one day on, and until another."""
 
@@ -92,5 +104,4 @@ class Account(_Valid):
     @property
     def platform_account_id(self) -> str | None:
         """`account_id` where it has the form of the platform's own id, else null."""
-        form = _PLATFORM_ID.get(self.platform)
-        return self.account_id if form is not None and form.fullmatch(self.account_id) else None
+        return platform_id(self.platform, self.account_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from smi_pipeline.index.experts import RERATE
 from smi_pipeline.months import Month
-from smi_pipeline.report.content import Claim, Experts, ReportContext
+from smi_pipeline.report.content import Claim, Experts, PlatformSection, ReportContext
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.rankings import COMPOSITE
 from smi_pipeline.report.wording import catalogue
@@ -27,8 +27,7 @@ def _gaps(context: ReportContext) -> Iterator[Claim]:
             begins = {"platform": code, "month": Month.parse(since)}
             yield Claim(PLACE, "gap_not_yet_measured", "the method measures it from a later month on", begins)
     for section in context.sections:
-        if not section.collected:
-            yield Claim(PLACE, "gap_not_collected", "no collection of the month", {"platform": section.platform})
+        yield from _of_platform(section)
     if context.quantitative_only:
         yield Claim(PLACE, "gap_no_experts", "no city has an expert score", {})
     again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
@@ -44,6 +43,14 @@ def _gaps(context: ReportContext) -> Iterator[Claim]:
     if stale:
         values: dict[str, Any] = {"platforms": stale, "days": context.method["platform_weights"]["stale_after"]}
         yield Claim(PLACE, "gap_stale", "an input of the weight is older than the method allows", values)
+
+
+def _of_platform(section: PlatformSection) -> Iterator[Claim]:
+    if not section.collected:
+        yield Claim(PLACE, "gap_not_collected", "no collection of the month", {"platform": section.platform})
+    if malformed := section.flagged.get("malformed"):
+        values = {"platform": section.platform, "cities_counted": malformed}
+        yield Claim(PLACE, "gap_malformed", "posts of a city have no id or time that can be read", values)
 
 
 def expert_claims(experts: Experts, rule: Mapping[str, Any], *, again: int = 0) -> Iterator[Claim]:
