@@ -26,7 +26,7 @@ from smi_pipeline.lake.derived import Replaced, months_there, replace_months
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.metrics.account_month import account_month
 from smi_pipeline.metrics.city_month import city_platform_month, counted_accounts
-from smi_pipeline.metrics.validity import valid_in
+from smi_pipeline.metrics.validity import latest_in
 from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
@@ -164,8 +164,11 @@ def _index_tables(measured: _Measured, month: Month, inputs: Inputs) -> dict[str
     accounts = counted_accounts(_of(month, measured.accounts), inputs.accounts, month=month)
     told["account_contribution"] = account_contributions(scored.contribution, accounts, month=month)
     tables: dict[str, pl.DataFrame] = {name: told[name] for name in INDEX_TABLES}
-    for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
-        tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
+    for name, registry, key in (
+        ("city", inputs.cities, ["city_id"]),
+        ("account", inputs.accounts, ["platform", "account_id"]),
+    ):
+        tables[name] = latest_in(registry, month, key=key).select(pl.lit(month.first).alias("month"), pl.all())
     return tables
 
 

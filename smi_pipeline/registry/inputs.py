@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from smi_pipeline.registry.models import Identifier, Platform, Text
+from smi_pipeline.registry.models import Day, Identifier, Platform, Text
 
-MonthKey = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+MonthKey = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 
 
 class WeightInput(BaseModel):
@@ -23,8 +23,8 @@ class WeightInput(BaseModel):
     value: float = Field(gt=0, allow_inf_nan=False)
     unit: Text
     source: Text
-    as_of: date
-    retrieved_at: date
+    as_of: Day
+    retrieved_at: Day
 
 
 class ExpertScore(BaseModel):
