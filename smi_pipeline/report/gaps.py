@@ -51,6 +51,9 @@ def _of_platform(section: PlatformSection) -> Iterator[Claim]:
     if malformed := section.flagged.get("malformed"):
         values = {"platform": section.platform, "cities_counted": malformed}
         yield Claim(PLACE, "gap_malformed", "posts of a city have no id or time that can be read", values)
+    if joint := section.flagged.get("joint_post"):
+        values = {"platform": section.platform, "cities_counted": joint}
+        yield Claim(PLACE, "gap_joint_post", "posts of a city stand under another account as well", values)
 
 
 def expert_claims(experts: Experts, rule: Mapping[str, Any], *, again: int = 0) -> Iterator[Claim]:
