@@ -42,8 +42,8 @@ _HANDLE: dict[Platform, re.Pattern[str]] = dict.fromkeys(PLATFORMS, re.compile(r
     "x": re.compile(r"[A-Za-z0-9_]{1,15}")
 }
 
-# A number as people and spreadsheets write it: 178414, 1.78414E+16, 100064800000001.0, 1,234.
-_NUMBER = re.compile(r"[+-]?[0-9][0-9.,' ]*(E[+-]?[0-9]+)?", re.IGNORECASE)
+# A number as people and spreadsheets write it: 178414, '178414, 1.78414E+16, 100064800000001.0, 1,234.
+_NUMBER = re.compile(r"['+-]?[0-9][0-9.,' ]*(E[+-]?[0-9]+)?", re.IGNORECASE)
 # What no file may be called on one system or another: devices, whatever their ending, and these characters; `#`, `?`
 # and `%` mean something else in a link.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -148,6 +148,8 @@ class Account(_Valid):
         plain = unicodedata.normalize("NFKC", text)
         if plain != text:
             raise ValueError(f"expected {plain!r}, in plain letters and digits")
+        if not text.isprintable():
+            raise ValueError("expected no invisible characters")
         return text
 
     @field_validator("handle")

@@ -252,6 +252,8 @@ def accounts_of(*rows):
         ("facebook,nj,100064800000001.0,,,,", "account_id", "a number that is no id of facebook"),
         ("facebook,nj,1.00065e+14,,,,", "account_id", "a number that is no id of facebook"),
         ('x,nj,"1,234,567",,,,', "account_id", "a number that is no id of x"),
+        ("instagram,nj,'17841400000000001,,,,", "account_id", "a number that is no id of instagram"),
+        ("facebook,nj,100064800000001\u200b,,,,", "account_id", "expected no invisible characters"),
         ("x,nj,-5,,,,", "account_id", "a number that is no id of x"),
         ("youtube,nj,123456,,,,", "account_id", "a number that is no id of youtube"),
         ("tiktok,nj,6.9E+18,,,,", "account_id", "a number that is no id of tiktok"),
@@ -349,5 +351,6 @@ def test_a_month_of_other_digits_is_refused_in_every_file(month):
 
 
 def test_expert_scores_of_other_digits_are_refused():
-    [found] = mistakes(HEAD + "R01,320100,content,７\n")
-    assert found.startswith("2025-05.csv line 2, column score: Input should be a valid number")
+    for score in ("７", "7_5"):
+        found = mistakes(HEAD + f"R01,320100,content,{score}\n")[0]
+        assert found.startswith("2025-05.csv line 2, column score: Input should be a valid number")
