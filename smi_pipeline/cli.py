@@ -30,7 +30,7 @@ from smi_pipeline.cli_method import method_app
 from smi_pipeline.cli_sql import sql_app
 from smi_pipeline.cli_trace import trace
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, snapshot_instant
+from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, parse_day, snapshot_instant
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandboxed import SCENARIO, sandboxed
@@ -340,7 +340,7 @@ def _arranged(arguments: Sequence[str]) -> list[str]:
         else:
             given.append(argument)
             following = rest[0] if rest else "-"
-            if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"\d{4}-\d{2}", following)):
+            if argument == "--sandbox" and (following.startswith("-") or re.fullmatch(r"[0-9]{4}-[0-9]{2}", following)):
                 given.append(str(SCENARIO))
     return shared + given
 
@@ -471,9 +471,9 @@ def _day(text: str) -> date:
     from smi_pipeline.defs.partitions import DAYS  # noqa: PLC0415
 
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"a day is written YYYY-MM-DD, like 2025-05-31; got {text!r}") from None
+        day = parse_day(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     if not DAYS.has_partition_key(day.isoformat()):
         known = DAYS.get_partition_keys()
         raise typer.BadParameter(f"{day} is not a day of this index: they run from {known[0]} to {known[-1]}")

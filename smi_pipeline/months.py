@@ -19,7 +19,9 @@ PROVISIONAL_DAY = 3
 FINAL_DAY = 10
 CUT_HOUR = 6
 MONTHS_AT_ONCE = 12
-_KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_KEY = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, order=True)
@@ -89,6 +91,17 @@ class Month:
 
     def __str__(self) -> str:
         return self.key
+
+
+def parse_day(text: str) -> date:
+    """`2025-05-31` to a day.
+
+    Raises:
+        ValueError: the text is not YYYY-MM-DD, or there is no such day.
+    """
+    if not _DAY.fullmatch(text):
+        raise ValueError(f"a day is written YYYY-MM-DD, like 2025-05-31; got {text!r}")
+    return date.fromisoformat(text)
 
 
 def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

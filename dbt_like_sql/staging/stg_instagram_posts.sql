@@ -1,6 +1,7 @@
 -- stg_instagram_posts: the media of Instagram accounts, in the words all platforms share.
 --
--- grain   one row per (month, post_id) of the month's newest finished collection; the last observation wins
+-- grain   one row per (month, post_id) of the month's newest finished collection; of a post that stands under several
+--         accounts the one whose account_id comes first, of its observations the last
 -- month   all months; readers filter
 -- units   counts as of observed_at; null where Instagram did not report one
 -- caveat  likes are null where the owner hides them: never 0. Shares are not offered; views only where Instagram sends
@@ -49,7 +50,7 @@ with once as (
     where collections.repeated_posts is distinct from 0
     qualify row_number() over (
         partition by posts.month, posts.id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+        order by posts.account_id, posts.observed_at desc, posts.payload::varchar
     ) = 1
 ),
 

@@ -3,7 +3,8 @@
 -- grain   one row per refused value of the month's newest finished collection; one asked for twice is here once
 -- month   all months; readers filter
 -- units   the value as the platform sent it, as text
--- caveat  reason `bad count`: the post is counted and this one count is null; `malformed`: the post itself is not there
+-- caveat  reason `bad count`: the post is counted and this one count is null; `malformed`: the post itself is not there.
+--         Drift is an account's that failed: in a collection that finished, it has been read again since
 
 select
     rejected.platform,
@@ -20,6 +21,7 @@ join staging.stg_collections as collections
     on collections.platform = rejected.platform
     and collections.month = rejected.month
     and collections.collection_id = rejected.collection_id
+where rejected.reason <> 'drift'
 qualify row_number() over (
     partition by
         rejected.month,

@@ -1,6 +1,7 @@
 -- stg_vendor_posts: posts of a vendor's files, which come in the words all platforms share.
 --
--- grain   one row per (platform, month, post_id) of the month's newest finished collection; the last observation wins
+-- grain   one row per (platform, month, post_id) of the month's newest finished collection; of a post that stands under
+--         several accounts the one whose account_id comes first, of its observations the last
 -- month   all months; readers filter
 -- units   counts as of observed_at; null where the file has none
 -- caveat  a month of a platform comes from its API or from files, never from both. An unknown kind is null. Every post
@@ -32,7 +33,7 @@ with worded as (
         on collections.collection_id = posts.collection_id
     qualify row_number() over (
         partition by posts.platform, posts.month, posts.post_id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+        order by posts.account_id, posts.observed_at desc, posts.payload::varchar
     ) = 1
 )
 

@@ -1,6 +1,7 @@
 -- stg_youtube_posts: the videos of YouTube channels, in the words all platforms share.
 --
--- grain   one row per (month, post_id) of the month's newest finished collection; the last observation wins
+-- grain   one row per (month, post_id) of the month's newest finished collection; of a post that stands under several
+--         accounts the one whose account_id comes first, of its observations the last
 -- month   all months; readers filter
 -- units   counts as of observed_at; null where YouTube did not report one
 -- caveat  YouTube writes counts as text and leaves likeCount and commentCount out where the owner hides them: null, never
@@ -48,7 +49,7 @@ with once as (
     where collections.repeated_posts is distinct from 0
     qualify row_number() over (
         partition by posts.month, posts.id
-        order by posts.observed_at desc, posts.account_id, posts.payload::varchar
+        order by posts.account_id, posts.observed_at desc, posts.payload::varchar
     ) = 1
 )
 

@@ -140,14 +140,7 @@ class FacebookReader(OneByOne):
         harvest.platform_account_id = page.id
         harvest.observe(page, record, answered_at(reply))
         harvest.left_out(fields.refused)
-        if page.username and account.platform_account_id and _bare(page.username) != _bare(account.handle):
-            return harvest.called(page.username)
-        return "answered"
-
-
-def _bare(name: str) -> str:
-    """A vanity name as Facebook compares it: neither dots nor capitals make another one."""
-    return name.replace(".", "").lower()
+        return harvest.called(page.username) if page.username and account.platform_account_id else "answered"
 
 
 def _take(harvest: Harvest, pages: Pages, edge: Any, reply: Reply) -> dict[str, str] | None:

@@ -21,6 +21,7 @@ from smi_pipeline.collectors.verdict import Refusal, part
 COUNT_LIMIT = 2**63
 FIRST_YEAR, YEAR_LIMIT = 2004, 2100
 _POST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_AS_SENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 # DuckDB keeps neither in a varchar it can cast and export.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -39,7 +40,10 @@ class Bad:
 
 
 class Moment(NamedTuple):
-    """A time as the platform wrote it (the column) and the instant it means (for the window)."""
+    """The instant a platform means (for the window), and how it is stored (the column): staging reads the same there.
+
+    Stored is what the platform wrote; of the forms of ISO 8601 that SQL does not read, the instant in UTC.
+    """
 
     raw: str | int
     instant: datetime
@@ -80,14 +84,15 @@ def read_big_id(value: Any) -> int | Bad:
 
 
 def read_time(value: Any) -> Moment | Bad:
-    """An ISO 8601 time with its offset: `Z`, `.000Z` and `+0000` alike."""
+    """An ISO 8601 time with its offset: `Z`, `.000Z` and `+0000` alike; stored so that nobody reads it otherwise."""
     if isinstance(value, str) and len(value) <= 40:  # noqa: PLR2004 - longer than any time is written
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
             return Bad(value)
         if instant.tzinfo is not None and FIRST_YEAR <= instant.year < YEAR_LIMIT:
-            return Moment(value, instant.astimezone(UTC))
+            instant = instant.astimezone(UTC)
+            return Moment(value if _AS_SENT.fullmatch(value) else f"{instant:%Y-%m-%dT%H:%M:%S.%fZ}", instant)
     return Bad(value)
 
 

@@ -3,7 +3,8 @@
 A folder a month (or a day, for figures alone) with accounts.csv and posts.csv, and followers.csv where the provider has
 earlier counts; each may be gzipped. Columns as in docs/datasets.md, and `observed_at` in posts.csv where the provider
 says when it counted; otherwise the account's `followers_at`, else the time of the file. Values are held to the same
-rules as an API's: a bad count is null and rejected, a post of an unreadable time or id is rejected whole.
+rules as an API's: a bad count is null and rejected, a post of an unreadable time or id is rejected whole. A row that
+does not say whose it is ends the collection before anything is read from the files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,8 +31,10 @@ from smi_pipeline.collectors.fields import (
     read_time,
 )
 from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.reader import same_owner
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Outcome, Spent, Window
-from smi_pipeline.registry.models import Account, Platform
+from smi_pipeline.collectors.verdict import Refusal
+from smi_pipeline.registry.models import PLATFORMS, Account, Platform, handle_key, platform_id
 
 ACCOUNTS = ("platform", "account_id", "handle", "display_name", "followers", "followers_at")
 POSTS = (
@@ -39,6 +42,7 @@ POSTS = (
     *("likes", "comments", "shares", "views"),
 )
 FOLLOWERS = ("platform", "account_id", "observed_at", "followers")
+NAMES = ("platform", "account_id", "handle")  # what says whose a row is: never empty, never with blanks around it
 # Counts of followers this far from the window may speak for one of its borders.
 BORDER = timedelta(days=4)
 LARGEST_CELL = 10_000_000  # characters; the module's own bound of 128 kB is below what a caption may hold
@@ -75,10 +79,31 @@ ACCOUNT, POST = TypeAdapter(VendorAccount), TypeAdapter(VendorPost)
 
 
 class _Row(NamedTuple):
-    """A row of a file: where it stands, and its cells by column; an empty cell is null."""
+    """A row of a file: where it stands, the account it is about, and its cells by column; an empty cell is null."""
 
     where: str
+    account_id: str
     cells: dict[str, str | None]
+
+
+class _Listed(NamedTuple):
+    """The rows of accounts.csv, by the ids and by the handles in it."""
+
+    by_id: dict[str, _Row]
+    by_handle: dict[str, _Row]
+
+    def of(self, account: Account) -> _Row | None:
+        """The row of an account: by its platform's id, else by its handle, else by the registry's own key for it.
+
+        Raises:
+            Refusal: the handle leads to another id than the registry has.
+        """
+        if (own := self.by_id.get(account.platform_account_id or "")) is not None:
+            return own
+        own = self.by_handle.get(handle_key(account.platform, account.handle)) or self.by_id.get(account.account_id)
+        if own is not None and (found := platform_id(account.platform, own.account_id)) is not None:
+            same_owner(account, found)
+        return own
 
 
 class FileReader:
@@ -101,66 +126,114 @@ class FileReader:
         """Yield one result an account: see `records.Collector`.
 
         Raises:
-            CollectionError: a file or column is missing, or a file is not CSV; names the file and the line.
+            CollectionError: a file or column is missing, a file is not CSV, or a row is of no account that is known;
+                names the file and the line.
         """
-        posts: dict[str, list[_Row]] = defaultdict(list)
-        for row in self._rows("posts", POSTS, required=True):
-            posts[row.cells["account_id"] or ""].append(row)
-        for harvest, known in self._observed(accounts, window):
-            if known is not None:
-                default = harvest.observed_at or window.end
-                for row in posts[known]:
-                    at = _instant(row, "observed_at") or default
-                    harvest.add([POST.validate_python(row.cells)], [row.cells], at)
-            yield self._result(harvest, known)
+        listed = self._listed()
+        posts = self._by_account("posts", POSTS, listed, required=True)
+        counts = self._by_account("followers", FOLLOWERS, listed, required=False)
+        for account in accounts:
+            yield self._result(Harvest(account, window), listed, counts, posts)
 
     async def look(self, accounts: Sequence[Account], at: Window) -> AsyncGenerator[AccountResult, None]:
         """Yield one result an account with its figures: see `records.Collector`."""
-        for harvest, known in self._observed(accounts, at):
-            yield self._result(harvest, known)
-
-    def _observed(self, accounts: Sequence[Account], window: Window) -> Iterator[tuple[Harvest, str | None]]:
-        """Each account with its own counts, and the id it has in the files: null where it is not in them."""
-        by_name: dict[str, _Row] = {}
-        for row in self._rows("accounts", ACCOUNTS, required=True):
-            for name in ("handle", "account_id"):
-                by_name[(row.cells[name] or "").casefold()] = row
-        counts: dict[str, list[_Row]] = defaultdict(list)
-        for row in self._rows("followers", FOLLOWERS, required=False):
-            counts[row.cells["account_id"] or ""].append(row)
-        written = datetime.fromtimestamp(self._path("accounts").stat().st_mtime, UTC).replace(microsecond=0)
+        listed = self._listed()
+        counts = self._by_account("followers", FOLLOWERS, listed, required=False)
         for account in accounts:
-            harvest = Harvest(account, window)
-            own = by_name.get((account.platform_account_id or "").casefold()) or by_name.get(account.handle.casefold())
-            if own is None:
-                harvest.observed_at = written
-                yield harvest, None
-                continue
-            known = own.cells["account_id"] or account.handle
-            harvest.platform_account_id = known
-            harvest.observe(ACCOUNT.validate_python(own.cells), own.cells, _instant(own, "followers_at") or written)
-            for row in counts[known]:
-                at = _instant(row, "observed_at")
-                if at is None:
-                    raise CollectionError(f"{row.where}: observed_at: expected a time with its zone, found nothing")
-                if window.start - BORDER <= at <= window.end + BORDER:
-                    harvest.observe(ACCOUNT.validate_python(row.cells), row.cells, at)
-            yield harvest, known
+            yield self._result(Harvest(account, at), listed, counts, {})
 
-    def _result(self, harvest: Harvest, known: str | None) -> AccountResult:
-        outcome: Outcome = "unavailable" if known is None else "answered"
-        if known is None:
-            harvest.notes.append(f"not in {self._path('accounts').name} of the vendor's {self._folder.name}")
-        result = harvest.result(outcome)
+    def _listed(self) -> _Listed:
+        """The platform's accounts in the files.
+
+        Raises:
+            CollectionError: an id or a handle stands there twice.
+        """
+        listed = _Listed({}, {})
+        for row in self._rows("accounts", ACCOUNTS, required=True):
+            handle = row.cells["handle"] or ""
+            key = handle_key(self.platform, handle.removeprefix("@"))
+            for column, first in (
+                ("account_id", listed.by_id.setdefault(row.account_id, row)),
+                ("handle", listed.by_handle.setdefault(key, row)),
+            ):
+                if first is not row:
+                    raise CollectionError(
+                        f"{row.where}: {column}: expected each {self.platform} account once, found"
+                        f" {row.cells[column]!r} again, first at {first.where}"
+                    )
+        return listed
+
+    def _by_account(
+        self, stem: str, columns: Sequence[str], listed: _Listed, *, required: bool
+    ) -> dict[str, list[_Row]]:
+        """The platform's rows of a file by account id, in the file's order.
+
+        Raises:
+            CollectionError: a row is of an account that accounts.csv does not have.
+        """
+        rows: dict[str, list[_Row]] = defaultdict(list)
+        for row in self._rows(stem, columns, required=required):
+            if row.account_id not in listed.by_id:
+                raise CollectionError(
+                    f"{row.where}: account_id: expected one that {self._path('accounts').name} has for"
+                    f" {self.platform}, found {row.account_id!r}"
+                )
+            rows[row.account_id].append(row)
+        return rows
+
+    def _result(
+        self, harvest: Harvest, listed: _Listed, counts: dict[str, list[_Row]], posts: dict[str, list[_Row]]
+    ) -> AccountResult:
+        written = datetime.fromtimestamp(self._path("accounts").stat().st_mtime, UTC).replace(microsecond=0)
+        try:
+            result = harvest.result(self._read(harvest, listed.of(harvest.account), counts, posts, written))
+        except Refusal as refusal:
+            result = harvest.refused(refusal, written)
         self.clock = max(result.observed_at, self.clock or result.observed_at)
         return result
+
+    def _read(
+        self,
+        harvest: Harvest,
+        own: _Row | None,
+        counts: dict[str, list[_Row]],
+        posts: dict[str, list[_Row]],
+        written: datetime,
+    ) -> Outcome:
+        """Read one account from its row of accounts.csv and its rows of the other files.
+
+        Raises:
+            Refusal: none of its posts can be placed.
+        """
+        if own is None:
+            harvest.observed_at = written
+            harvest.notes.append(f"not in {self._path('accounts').name} of the vendor's {self._folder.name}")
+            return "unavailable"
+        harvest.platform_account_id = own.account_id
+        at = _instant(own, "followers_at") or written
+        harvest.observe(ACCOUNT.validate_python(own.cells), own.cells, at)
+        for row in counts.get(own.account_id, ()):
+            seen = _instant(row, "observed_at")
+            if seen is None:
+                raise CollectionError(f"{row.where}: observed_at: expected a time with its zone, found nothing")
+            if harvest.window.start - BORDER <= seen <= harvest.window.end + BORDER:
+                harvest.observe(ACCOUNT.validate_python(row.cells), row.cells, seen)
+        default = harvest.observed_at or at
+        for row in posts.get(own.account_id, ()):
+            harvest.add([POST.validate_python(row.cells)], [row.cells], _instant(row, "observed_at") or default)
+        harvest.require_placed()
+        return "answered"
 
     def _path(self, stem: str) -> Path:
         plain, packed = self._folder / f"{stem}.csv", self._folder / f"{stem}.csv.gz"
         return packed if packed.is_file() and not plain.is_file() else plain
 
     def _rows(self, stem: str, columns: Sequence[str], *, required: bool) -> Iterator[_Row]:
-        """The platform's rows of one file."""
+        """The platform's rows of one file; every row must be of a platform there is.
+
+        Raises:
+            CollectionError: the file is not there, not CSV or lacks a column, or a row does not say whose it is.
+        """
         path = self._path(stem)
         if not path.is_file():
             if required:
@@ -172,19 +245,38 @@ class FileReader:
         try:
             with _opened(path) as stream:
                 reader = csv.DictReader(stream, restkey="", strict=True)
-                missing = [column for column in columns if column not in (reader.fieldnames or [])]
-                if missing:
+                found = reader.fieldnames or []
+                if missing := [column for column in columns if column not in found]:
                     raise CollectionError(f"{path} line 1: expected the columns {', '.join(missing)} as well")
+                if twice := [name for name, number in Counter(found).items() if number > 1]:
+                    raise CollectionError(f"{path} line 1: expected each column once, found {', '.join(twice)} again")
+                names = [name for name in NAMES if name in columns]
                 for cells in reader:
                     where = f"{path} line {reader.line_num}"
                     if "" in cells or None in cells.values():
-                        raise CollectionError(f"{where}: expected {len(reader.fieldnames or [])} cells")
+                        raise CollectionError(f"{where}: expected {len(found)} cells")
+                    _says_whose(cells, names, where)
                     if cells["platform"] == self.platform:
-                        yield _Row(where, {name: cell or None for name, cell in cells.items()})
+                        kept = {name: cell or None for name, cell in cells.items()}
+                        yield _Row(where, cells["account_id"], kept)
         except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
             raise CollectionError(f"{path}: expected readable UTF-8 CSV, found: {error}") from error
         finally:
             csv.field_size_limit(before)
+
+
+def _says_whose(cells: dict[str, str], names: Sequence[str], where: str) -> None:
+    """Make sure that a row names a platform and an account.
+
+    Raises:
+        CollectionError: a name is empty or has blanks around it, or the platform is none.
+    """
+    for name in names:
+        if not cells[name] or cells[name] != cells[name].strip():
+            raise CollectionError(f"{where}: {name}: expected a name without blanks around it, found {cells[name]!r}")
+    if cells["platform"] not in PLATFORMS:
+        expected = ", ".join(PLATFORMS)
+        raise CollectionError(f"{where}: platform: expected one of {expected}, found {cells['platform']!r}")
 
 
 def _opened(path: Path) -> io.TextIOWrapper:

@@ -10,10 +10,12 @@ from typing import Any
 from smi_pipeline.collectors.fields import UNSTORABLE, Bad, Moment, PostRecord, Record, compact
 from smi_pipeline.collectors.records import AccountResult, Outcome, Rejected, Row, Window
 from smi_pipeline.collectors.verdict import Refusal, words
-from smi_pipeline.registry.models import Account
+from smi_pipeline.registry.models import Account, handle_key
 
 # What goes into its column without a further look, once the texts are known to be storable.
 _AS_THEY_ARE = {str, int, bool, list, datetime, Moment, type(None)}
+ENOUGH = 100  # posts of a listing: where none of them can be placed, none of those after them can
+SHOWN = 80  # characters of a value in a message
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Harvest:
     account: Account
     window: Window
     platform_account_id: str = ""
+    placed: bool = False  # whether any post, of the window or not, had a time and an id that could be read
     observed_at: datetime | None = None
     notes: list[str] = field(default_factory=list)
     _accounts: list[Row] = field(default_factory=list)
@@ -46,16 +49,18 @@ class Harvest:
         """Take a page of posts, read at `at`: those in the window, and those that cannot be placed.
 
         Returns:
-            Whether the page lies wholly before the window: it has posts, and each is older than the window's start.
+            Whether the page lies wholly before the window: some times on it can be read, and each of those is older
+            than the window's start.
         """
         self.observed_at = max(at, self.observed_at or at)
-        older = bool(records)
+        instants = []
         for record, payload in zip(records, payloads, strict=True):
             identity = getattr(record, record.id_field)
             moment = getattr(record, record.time_field)
             if isinstance(moment, Moment):
-                older = older and moment.instant < self.window.start
+                instants.append(moment.instant)
                 if moment.instant not in self.window:
+                    self.placed = True
                     continue
             if isinstance(moment, Bad) or isinstance(identity, Bad):
                 self.refuse(record, payload, at)
@@ -63,7 +68,8 @@ class Harvest:
                 row, rejected = self._row(record, compact(payload), at, post_id=str(identity))
                 row[record.time_field] = moment.raw
                 self._keep(str(identity), row, rejected)
-        return older
+                self.placed = True
+        return bool(instants) and max(instants) < self.window.start
 
     def refuse(self, record: PostRecord, payload: Any, at: datetime) -> None:
         """Put a whole post among the rejected: its id or its time cannot be read."""
@@ -74,9 +80,23 @@ class Harvest:
         rejected = Rejected(self.account.account_id, known, name, self._sent(bad), "malformed", at, text)
         self._keep(known or text, None, [rejected])
 
+    def require_placed(self) -> None:
+        """Make sure that what was rejected whole is not all there is: then the number of posts is unknown, not zero.
+
+        Raises:
+            Refusal: drift. Posts came, and the time or the id of none of them can be read.
+        """
+        whole = [self._post_rejects[key][0] for key, row in self._posts.items() if row is None]
+        if whole and not self.placed:
+            first = whole[0]
+            sent = f"{first.field} {first.value[:SHOWN]!r}"
+            said = f"drift in the posts: none of {len(whole)} has an id and a time that can be read; first {sent}"
+            raise Refusal("failed", said, at=self.observed_at, drifted=(first.field, first.payload))
+
     def called(self, name: str) -> Outcome:
         """The account was found by its id and calls itself `name` now: whether that is a new name."""
-        if name.lower() == self.account.handle.lower():
+        platform = self.account.platform
+        if handle_key(platform, name) == handle_key(platform, self.account.handle):
             return "answered"
         self.notes.append(f"renamed: the handle is now {name}")
         return "renamed"

@@ -16,7 +16,7 @@ from smi_pipeline.collectors import graph
 from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import credential
 from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
-from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.harvest import ENOUGH, Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
 from smi_pipeline.collectors.quota import Endpoint
@@ -139,6 +139,8 @@ class InstagramReader(OneByOne):
             older = harvest.add(posts, items, answered_at(reply))
             if older and pages.seen > PINNED:
                 return "answered"
+            if pages.seen >= ENOUGH:  # where no time can be read, none is older: the listing would be read to its end
+                harvest.require_placed()
             cursor = part(media, "paging", "cursors", "after")
             if not isinstance(cursor, str) or not cursor:
                 return "answered"

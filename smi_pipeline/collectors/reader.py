@@ -97,7 +97,9 @@ class Reader(ABC):
     async def settle(self, harvest: Harvest, emit: Emit, read: Callable[[Harvest], Awaitable[Outcome]]) -> None:
         """Read one account to its end and emit what came of it: a refusal concerns this account alone."""
         try:
-            result = harvest.result(await read(harvest))
+            outcome = await read(harvest)
+            harvest.require_placed()
+            result = harvest.result(outcome)
         except Refusal as refusal:
             result = self.refused(harvest, refusal)
         await emit(result)

@@ -40,8 +40,8 @@ _OUTCOMES: dict[Kind, Outcome] = {
     "unavailable": "unavailable",
     "permission": "permission",
 }
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
-_EPOCH = re.compile(r"\d{9,11}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_EPOCH = re.compile(r"[0-9]{9,11}")
 QUOTED = 300
 
 

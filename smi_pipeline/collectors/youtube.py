@@ -21,7 +21,7 @@ from pydantic import AliasPath, Field, TypeAdapter
 from smi_pipeline.collectors.asked import without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
 from smi_pipeline.collectors.fields import Bad, Digits, Flag, Moment, PostId, PostRecord, Record, Text, Time, read
-from smi_pipeline.collectors.harvest import Harvest
+from smi_pipeline.collectors.harvest import ENOUGH, Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
@@ -297,6 +297,8 @@ class YouTubeReader(Reader):
             dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
             pages.page(upload.id for upload in uploads)
             older = _note(channel, uploads, records, answered_at(reply))
+            if pages.seen >= ENOUGH:  # where no time can be read, none is older: the list would be read to its end
+                channel.harvest.require_placed()
             token = reply.part("nextPageToken")
             if older or not token:
                 break
@@ -319,10 +321,12 @@ def _note(channel: _Channel, uploads: list[Upload], items: list[Any], at: dateti
         if isinstance(moment, Moment):
             times.append(moment.instant)
             if moment.instant not in harvest.window:
+                harvest.placed = True
                 continue
         if isinstance(moment, Bad) or (moment is not None and isinstance(upload.id, Bad)):
             harvest.refuse(upload, {"playlistItem": item}, at)
         elif moment is not None:
+            harvest.placed = True
             channel.waiting[str(upload.id)] = item
     return bool(times) and max(times) < harvest.window.start
 

@@ -26,7 +26,7 @@ from smi_pipeline.lake.derived import Replaced, months_there, replace_months
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.metrics.account_month import account_month
 from smi_pipeline.metrics.city_month import city_platform_month, counted_accounts
-from smi_pipeline.metrics.validity import valid_in
+from smi_pipeline.metrics.validity import latest_in
 from smi_pipeline.months import Month
 
 SNAPSHOT_REACH = timedelta(days=3)
@@ -96,7 +96,7 @@ def derive_account_month(lake: Lake, months: Sequence[Month], inputs: Inputs) ->
                 "intermediate.int_account_rejects",
             )
         )
-        observations = _observations(lake, months)
+        observations, joint = _observations(lake, months), _joint_posts(lake, months)
         rows = [
             account_month(
                 asked=_of(month, asked),
@@ -109,6 +109,7 @@ def derive_account_month(lake: Lake, months: Sequence[Month], inputs: Inputs) ->
                 month=month,
                 zone=ZONE,
                 include_reposts=inputs.method_of(month).include_reposts,
+                joint=joint,
             )
             for month in months
         ]
@@ -164,8 +165,11 @@ def _index_tables(measured: _Measured, month: Month, inputs: Inputs) -> dict[str
     accounts = counted_accounts(_of(month, measured.accounts), inputs.accounts, month=month)
     told["account_contribution"] = account_contributions(scored.contribution, accounts, month=month)
     tables: dict[str, pl.DataFrame] = {name: told[name] for name in INDEX_TABLES}
-    for name, registry in (("city", inputs.cities), ("account", inputs.accounts)):
-        tables[name] = valid_in(registry, month).select(pl.lit(month.first).alias("month"), pl.all())
+    for name, registry, key in (
+        ("city", inputs.cities, ["city_id"]),
+        ("account", inputs.accounts, ["platform", "account_id"]),
+    ):
+        tables[name] = latest_in(registry, month, key=key).select(pl.lit(month.first).alias("month"), pl.all())
     return tables
 
 
@@ -216,6 +220,23 @@ def _observations(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:
             "select * from staging.stg_accounts"
             " where list_contains($months, month) or observed_at between $from and $to",
             reach,
+        )
+
+
+def _joint_posts(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:
+    """How many posts of an account stand under another one as well, of accounts that have any."""
+    with lake.read() as cursor:
+        return read_frame(
+            cursor,
+            "with seen as ("
+            " select distinct month, platform, account_id, post_id from staging.stg_sightings"
+            " semi join staging.stg_collections as collections on collections.platform = stg_sightings.platform"
+            " and collections.month = stg_sightings.month and collections.collection_id = stg_sightings.collection_id"
+            " and collections.repeated_posts is distinct from 0 where list_contains($months, month)),"
+            " shared as (select month, platform, post_id from seen group by all having count(*) > 1)"
+            " select month, platform, account_id, count(*) as joint_posts from seen"
+            " semi join shared using (month, platform, post_id) group by all",
+            {"months": [month.first for month in months]},
         )
 
 

@@ -21,7 +21,7 @@ from smi_pipeline.defs.runs import DAY, EVERY, MONTH, SENSORS
 from smi_pipeline.lake.collections import collected
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.notices import Notice, close, tell
-from smi_pipeline.months import Month
+from smi_pipeline.months import Month, parse_day
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.settings import Settings, settings
@@ -168,7 +168,7 @@ def _period(name: str) -> tuple[date, date | None]:
     """A folder's month, by its first day, and its day where it is about one."""
     if len(name) == len("2025-05"):
         return Month.parse(name).first, None
-    day = date.fromisoformat(name)
+    day = parse_day(name)
     return day.replace(day=1), day
 
 

@@ -54,7 +54,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     WEIGHT_INPUTS: "platform_inputs",
     EDITIONS: "editions",
 }
-_EDITORIAL_NAME: Final = re.compile(r"(?P<month>\d{4}-(0[1-9]|1[0-2]))\.(?P<language>\w+)\.md")
+_EDITORIAL_NAME: Final = re.compile(r"(?P<month>[0-9]{4}-(0[1-9]|1[0-2]))\.(?P<language>\w+)\.md")
 
 
 @dataclass(frozen=True)

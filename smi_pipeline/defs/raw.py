@@ -66,14 +66,17 @@ def valid_accounts(accounts: Sequence[Account], platform: Platform, month: Month
 
 
 def accounts_between(accounts: Sequence[Account], platform: Platform, first: date, after: date) -> list[Account]:
-    """The platform's accounts that were official on any day of [first, after)."""
-    return [
-        account
-        for account in accounts
-        if account.platform == platform
-        and account.valid_from < after
-        and (account.valid_to is None or account.valid_to > first)
-    ]
+    """The platform's accounts that were official on any day of [first, after), each by its last row of those days."""
+    found: dict[str, Account] = {}
+    for account in accounts:
+        if account.platform != platform or account.valid_from >= after:
+            continue
+        if account.valid_to is not None and account.valid_to <= first:
+            continue
+        before = found.get(account.account_id)
+        if before is None or before.valid_from < account.valid_from:
+            found[account.account_id] = account
+    return list(found.values())
 
 
 async def _collect(

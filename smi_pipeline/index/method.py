@@ -30,6 +30,7 @@ Aggregation = Literal["arithmetic", "geometric"]
 ManyAccounts = Literal["sum", "largest"]
 Unobserved = Literal["rule", "platform_median"]
 Parsed = TypeVar("Parsed", bound=BaseModel)
+_SHARE = re.compile(r"[0-9]+(\.[0-9]+)?|[0-9]+/[1-9][0-9]*")
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _NO_VERSION = "months.toml"  # says which version a month has; beside them
 INDICATORS: tuple[Indicator, ...] = get_args(Indicator)
@@ -52,10 +53,9 @@ class MethodError(ValueError):
 def _fraction(value: object) -> object:
     """`"2/3"` to a float: a third cannot be written as a decimal."""
     if isinstance(value, str):
-        try:
-            return float(Fraction(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"expected a number or a fraction like 2/3, got {value!r}") from None
+        if not _SHARE.fullmatch(value):
+            raise ValueError(f"expected a number or a fraction like 2/3, got {value!r}")
+        return float(Fraction(value))
     return value
 
 

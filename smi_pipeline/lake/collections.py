@@ -19,7 +19,7 @@ from smi_pipeline.collectors.records import READ, TERMINAL, AccountResult, Spent
 from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.frames import Frame, frame_of
 from smi_pipeline.lake.tables import DECLARED
-from smi_pipeline.registry.models import Account, Platform
+from smi_pipeline.registry.models import Account, Platform, handle_key, platform_id
 
 Cut = Literal["provisional", "final"]
 Taking = Literal["provisional", "final", "snapshot"]  # a snapshot has figures of accounts and no posts
@@ -84,6 +84,11 @@ class Subject:
         """The column of its posts' table that names a post."""
         return "post_id" if self.source == "files" else "id"
 
+    @property
+    def account_key(self) -> str:
+        """The column of its accounts' table that names an account as the platform does; TikTok's records hold no id."""
+        return "platform_account_id" if self.tables in {"tiktok", "vendor"} else "id"
+
     def __str__(self) -> str:
         return f"{self.day or format(self.month, '%Y-%m')} {self.platform}"
 
@@ -97,9 +102,32 @@ class Collection:
     asked: int
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)  # by the platform's own id, the key of the account read
     before: Asking = field(default_factory=Asking)  # what earlier attempts took
     reparsed_from: str | None = None  # the collection whose payloads were read again
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def each_once(self, results: Sequence[AccountResult]) -> list[AccountResult]:
+        """The results; one that leads to the same account of the platform as an earlier one has failed, and says so.
+
+        Whose its posts are could only be guessed, and the other of the two would have a zero.
+        """
+        checked = []
+        for result in results:
+            key = result.account.account_id
+            found = next((row.get(self.subject.account_key) for row in result.accounts), None)
+            first = key
+            if found and result.outcome in READ:
+                first = self.owners.setdefault(_own_id(self.subject.platform, found), key)
+            if first == key:
+                checked.append(result)
+                continue
+            said = (
+                f"leads to {found}, as {first} does: two rows of accounts.csv are one account; correct them and collect"
+                " again with --force"
+            )
+            checked.append(AccountResult(result.account, "failed", said, result.observed_at))
+        return checked
 
     def append(self, results: Sequence[AccountResult], asking: Asking, *, last: bool = False) -> None:
         """Commit a batch of accounts: their rows, rejects and outcomes, what they cost, and the collection's new state.
@@ -251,6 +279,12 @@ def open_collection(
             " where collection_id = $1 and month = $2 group by account_id",
             [found.collection_id, subject.month],
         ).fetchall()
+        own = cursor.execute(
+            f"select {subject.account_key}, min_by(account_id, observed_at) from raw.{subject.tables}_accounts"
+            f" where collection_id = $1 and month = $2 and {subject.account_key} <> '' group by all",
+            [found.collection_id, subject.month],
+        ).fetchall()
+    collection.owners = {_own_id(subject.platform, found_id): account_id for found_id, account_id in own}
     collection.before = Asking(found.requests, found.requests_least or 0)
     collection.outcomes = dict(rows)
     collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
@@ -339,6 +373,11 @@ def _refuse_a_mixture(lake: Lake, cursor: duckdb.DuckDBPyConnection, *, syntheti
             f"the lake {lake.path} holds data of {then} ({other[0]}) and would be mixed with {now} data;"
             " give another lake with --lake"
         )
+
+
+def _own_id(platform: Platform, text: str) -> str:
+    """A platform's own id as it is; what stands in for one, such as TikTok's handle, as the platform compares it."""
+    return platform_id(platform, text) or handle_key(platform, text)
 
 
 def _outcome(result: AccountResult) -> dict[str, Any]:

@@ -41,14 +41,14 @@ _STORE = (
     ),
 )
 # What DuckDB says where a view adds up more than the bigint it casts to holds.
-_SUM = re.compile(r"Type INT128 with value (-?\d+) can't be cast .* destination type INT64")
+_SUM = re.compile(r"Type INT128 with value (-?[0-9]+) can't be cast .* destination type INT64")
 _ITS_WORDS = re.compile(
     r"^[A-Z][A-Za-z]+: .+$", re.MULTILINE
 )  # the code and message of its answer, in a line of their own
 _INTERRUPTED = "Query interrupted"
 _LOST = re.compile(rf"{LOST_LOCK} (.+)")
 _PARQUET = re.compile(r"""["']([^"']+\.parquet)["']""")
-_PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=(\d{4}-\d{2})-\d{2}/)?[^/]+\.parquet$")
+_PLACE = re.compile(r"([a-z]+)/([a-z][a-z0-9_]*)/(?:month=([0-9]{4}-[0-9]{2})-[0-9]{2}/)?[^/]+\.parquet$")
 
 
 def explained(error: Exception, lake: Path) -> str | None:

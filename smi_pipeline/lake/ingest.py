@@ -152,7 +152,8 @@ async def _run(
         return Asking(collector.requests, collector.least, collector.spent())
 
     try:
-        async for batch, last in _batches(results):
+        async for taken, last in _batches(results):
+            batch = collection.each_once(taken)
             summary.note(batch)
             await asyncio.to_thread(collection.append, batch, asking(), last=last)
             if not last:

@@ -60,6 +60,7 @@ _REJECTS: Final[Schema] = {
     "bad_counts": pl.Int64,
     "malformed": pl.Int64,
 }
+_JOINT: Final[Schema] = {"platform": pl.String, "account_id": pl.String, "joint_posts": pl.Int64}
 _OBSERVATIONS: Final[Schema] = {
     "platform": pl.String,
     "account_id": pl.String,
@@ -86,6 +87,7 @@ def account_month(
     month: Month,
     zone: ZoneInfo,
     include_reposts: bool,
+    joint: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One row for every account asked, silent and unreachable ones included.
 
@@ -103,9 +105,14 @@ def account_month(
         zone: where the month's borders lie.
         include_reposts: count reposts of others among posts and reactions. `reposts` counts them either way.
 
+        joint: platform, account_id, joint_posts: how many posts stand under another account too; null where none does.
+
     Returns:
         The columns of `ACCOUNT_MONTH`, sorted by platform and account_id. Counts are null, never 0, for an account
         that did not answer, and its outcome is the flag; an account that answered and posted nothing has 0 posts.
+        `malformed`: posts whose id or time could not be read are not among the counts, which are lower bounds; an
+        account that has no other posts has null posts, since theirs may or may not be of the month.
+        `joint_post`: posts of it stand under another account as well, and staging counts each for one of them.
         `followers` is the count nearest the month's end within three days, else the collection's own, flagged
         followers_late; `follower_growth` needs a count near both borders. A count near the border holds even if
         the account did not answer later.
@@ -126,10 +133,12 @@ def account_month(
     counted = sums if include_reposts else sums.filter(~pl.col("is_repost"))
     followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
     answered = pl.col("outcome").is_in(("answered", "truncated", "renamed"))
+    unknown = (pl.col("posts") == 0) & (pl.col("malformed").fill_null(0) > 0)
     return (
         asked.join(counted.group_by(KEYS).agg(map(total, _SUMMED)), on=KEYS, how="left")
         .join(sums.filter("is_repost").group_by(KEYS).agg(wide("posts").sum().alias("reposts")), on=KEYS, how="left")
         .join(_refused(columns(_of(rejects, month), _REJECTS, name="rejects")), on=KEYS, how="left")
+        .join(_joint(joint, month), on=KEYS, how="left")
         .join(_city_of(columns(accounts, _ACCOUNTS, name="accounts"), month), on=KEYS, how="left")
         .join(nearest(followers, month.start(zone)).select(*KEYS, at_start="followers"), on=KEYS, how="left")
         .join(nearest(followers, month.end(zone)).select(*KEYS, at_end="followers"), on=KEYS, how="left")
@@ -140,6 +149,7 @@ def account_month(
         )
         # An answer without posts is a count of zero; without an answer there is no count.
         .with_columns(pl.when(answered).then(pl.col(*_NUMBERS).fill_null(0)))
+        .with_columns(pl.when(~unknown).then(pl.col(*_NUMBERS)))
         .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views", *_COMPLETE_REACTIONS)))
         .with_columns(
             interactions(),
@@ -157,6 +167,7 @@ def account_month(
                     malformed=pl.col("malformed") > 0,
                     partial_count=partial_counts(),
                     likes_above_views=pl.col("likes_above_views") > 0,
+                    joint_post=pl.col("joint_posts") > 0,
                     zero_denominator=denominator() == 0,
                     followers_late=pl.col("at_end").is_null() & pl.col("own").is_not_null(),
                 ),
@@ -175,6 +186,12 @@ def _of(frame: pl.DataFrame, month: Month) -> pl.DataFrame:
 
 def _refused(rejects: pl.DataFrame) -> pl.DataFrame:
     return rejects.group_by(KEYS).agg(wide("bad_counts", "malformed").sum())
+
+
+def _joint(joint: pl.DataFrame | None, month: Month) -> pl.DataFrame:
+    if joint is None:
+        return pl.DataFrame(schema=_JOINT)
+    return columns(_of(joint, month), _JOINT, name="joint").group_by(KEYS).agg(wide("joint_posts").sum())
 
 
 def _city_of(accounts: pl.DataFrame, month: Month) -> pl.DataFrame:

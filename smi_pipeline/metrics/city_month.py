@@ -10,7 +10,7 @@ from smi_pipeline.metrics.account_month import ACCOUNT_MONTH
 from smi_pipeline.metrics.columns import Schema, columns, flag_list
 from smi_pipeline.metrics.rates import COMPLETE, REACTIONS, denominator, rates
 from smi_pipeline.metrics.sums import fitting, total
-from smi_pipeline.metrics.validity import valid_in
+from smi_pipeline.metrics.validity import latest_in
 from smi_pipeline.months import Month
 
 CITY_PLATFORM_MONTH: Final[Schema] = {
@@ -84,7 +84,8 @@ def city_platform_month(
 def counted_accounts(account_month: pl.DataFrame, accounts: pl.DataFrame, *, month: Month) -> pl.DataFrame:
     """The rows of a month's accounts that count for a city: in the index and valid in the month; sorted by city."""
     given = {column: dtype for column, dtype in ACCOUNT_MONTH.items() if column not in {"month", "city_id"}}
-    members = valid_in(columns(accounts, _ACCOUNTS, name="accounts"), month).filter("in_index")
+    registered = columns(accounts, _ACCOUNTS, name="accounts")
+    members = latest_in(registered, month, key=("platform", "account_id")).filter("in_index")
     return (
         columns(account_month.filter(pl.col("month") == month.first), given, name="account_month")
         .join(members.select("city_id", "platform", "account_id").unique(), on=("platform", "account_id"))

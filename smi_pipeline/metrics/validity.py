@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from smi_pipeline.months import Month
@@ -15,6 +17,17 @@ def valid_in(frame: pl.DataFrame, month: Month) -> pl.DataFrame:
         month: a row counts if any day of it lies in [valid_from, valid_to).
     """
     return frame.filter(touches(month))
+
+
+def latest_in(frame: pl.DataFrame, month: Month, *, key: Sequence[str]) -> pl.DataFrame:
+    """As `valid_in`; of several rows of one account or city only the last: renamed, moved or come back, it counts once.
+
+    Args:
+        frame: as for `valid_in`.
+        month: the month.
+        key: the columns that name an account or a city.
+    """
+    return valid_in(frame, month).filter(pl.col("valid_from") == pl.col("valid_from").max().over(key))
 
 
 def touches(month: Month) -> pl.Expr:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from smi_pipeline.registry.models import Identifier, Platform, Text
+from smi_pipeline.registry.models import Day, Identifier, Platform, Text
 
-MonthKey = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+MonthKey = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+
+
+def _without_underscores(value: object) -> object:
+    """Pydantic alone takes 7_5 for 75, which somebody meant for 7.5."""
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("Input should be a valid number, written without _")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_without_underscores), Field(allow_inf_nan=False)]
 
 
 class WeightInput(BaseModel):
@@ -20,11 +30,11 @@ class WeightInput(BaseModel):
     month: MonthKey
     platform: Platform
     factor: Literal["users", "activity", "relevance"]
-    value: float = Field(gt=0, allow_inf_nan=False)
+    value: Number = Field(gt=0)
     unit: Text
     source: Text
-    as_of: date
-    retrieved_at: date
+    as_of: Day
+    retrieved_at: Day
 
 
 class ExpertScore(BaseModel):
@@ -38,7 +48,7 @@ class ExpertScore(BaseModel):
     rater: Text
     city_id: Identifier
     criterion: Text
-    score: float = Field(allow_inf_nan=False)
+    score: Number
 
 
 class EditionRule(BaseModel):

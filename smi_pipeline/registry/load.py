@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from smi_pipeline.registry.inputs import EditionRule, ExpertScore, WeightInput
-from smi_pipeline.registry.models import Account, City
+from smi_pipeline.registry.models import Account, City, Platform, handle_key
 
 Row = TypeVar("Row", bound=BaseModel)
 Look = Callable[[int, Mapping[str, str]], Iterable[tuple[str, str]]]
@@ -213,6 +214,9 @@ def _rows(
             f"{where} line 1: column {', '.join(missing)} is missing; found {', '.join(found) or 'nothing'}"
         )
         return
+    if twice := [name for position, name in enumerate(found) if name in found[:position]]:
+        problems.append(f"{where} line 1: column {', '.join(twice)} stands there twice")
+        return
     if unknown := [name for name in found if name not in model.model_fields]:
         expected = ", ".join(model.model_fields)
         problems.append(f"{where} line 1: unknown column {', '.join(unknown)}; expected {expected}")
@@ -247,22 +251,34 @@ def _explained(error: ValidationError, place: str) -> Iterator[str]:
 
 
 def _doubled_cities(cities: list[tuple[int, City]], where: str) -> Iterator[str]:
-    seen: dict[str, int] = {}
+    """Rows of one city whose days overlap, and keys that only capitals tell apart: both would be one file."""
+    seen: dict[str, list[tuple[int, City]]] = defaultdict(list)
     for line, city in cities:
-        if city.city_id in seen:
+        rows = seen[city.city_id.casefold()]
+        first = next((n for n, row in rows if row.overlaps(city) or row.city_id != city.city_id), None)
+        if first is not None:
             place = f"{where}/{CITIES} line {line}, column city_id"
-            yield f"{place}: {city.city_id!r} stands on line {seen[city.city_id]} already"
-        seen[city.city_id] = line
+            yield f"{place}: {city.city_id!r} stands on line {first} already"
+        rows.append((line, city))
 
 
 def _misfits(accounts: list[tuple[int, Account]], cities: set[str], where: str) -> Iterator[str]:
-    seen: dict[tuple[str, str], int] = {}
+    """Accounts of no city, and rows that lead to one account on the same days: by its id or by its handle."""
+    seen: dict[tuple[str, Platform, str], list[tuple[int, Account]]] = defaultdict(list)
     for line, account in accounts:
         place = f"{where}/{ACCOUNTS} line {line}"
         if account.city_id not in cities:
             yield f"{place}, column city_id: no city {account.city_id!r} in {CITIES}"
-        key = (account.platform, account.account_id)
-        if key in seen:
-            already = f"{account.account_id!r} of {account.platform} stands on line {seen[key]} already"
-            yield f"{place}, column account_id: {already}"
-        seen[key] = line
+        own_id = account.platform_account_id or account.account_id.casefold()
+        keys = {"handle": handle_key(account.platform, account.handle), "account_id": own_id}
+        told: set[int] = set()
+        for column, key in keys.items():
+            rows = seen[column, account.platform, key]
+            first = next((n for n, row in rows if row.overlaps(account) and n not in told), None)
+            if first is not None:
+                told.add(first)
+                yield (
+                    f"{place}, column {column}: {getattr(account, column)!r} of {account.platform} stands on line"
+                    f" {first} already"
+                )
+            rows.append((line, account))

@@ -6,10 +6,23 @@ A "city" is whatever an index ranks: for other data sets it may be an agency or 
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from smi_pipeline.months import parse_day
 
 Platform = Literal["facebook", "x", "instagram", "youtube", "tiktok"]
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
@@ -17,19 +30,59 @@ FICTIONAL_PREFIX = "sbx_"  # handles of the sandbox's made-up accounts; nobody i
 
 # What an account's own id looks like on each platform. TikTok's research answers carry no id at all.
 _PLATFORM_ID: dict[Platform, re.Pattern[str]] = {
-    "facebook": re.compile(r"\d{5,20}"),
-    "x": re.compile(r"\d{1,19}"),
-    "instagram": re.compile(r"\d{17,18}"),
+    "facebook": re.compile(r"[0-9]{5,20}"),
+    "x": re.compile(r"[0-9]{1,19}"),
+    "instagram": re.compile(r"[0-9]{17,18}"),
     "youtube": re.compile(r"UC[A-Za-z0-9_-]{22}"),
 }
+_DIGITS = re.compile(r"[0-9]{1,20}")
 # X refuses a whole batch of a hundred accounts for one malformed name, so its form is held to the letter. Elsewhere a
 # name the platform does not know costs one answer; refused are only characters that would change the request around it.
 _HANDLE: dict[Platform, re.Pattern[str]] = dict.fromkeys(PLATFORMS, re.compile(r"[\w.\-· ]{1,75}")) | {
     "x": re.compile(r"[A-Za-z0-9_]{1,15}")
 }
 
+# A number as people and spreadsheets write it: 178414, '178414, 1.78414E+16, 100064800000001.0, 1,234.
+_NUMBER = re.compile(r"['+-]?[0-9][0-9.,' ]*(E[+-]?[0-9]+)?", re.IGNORECASE)
+# What no file may be called on one system or another: devices, whatever their ending, and these characters; `#`, `?`
+# and `%` mean something else in a link.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_NO_FILE_NAME = '<>:"/\\|?*%#'
+_LONGEST_NAME = 200  # bytes of UTF-8: a file name has 255, with its language and ending
+
+
+def _usable_as_a_file_name(text: str) -> str:
+    if found := [character for character in text if character in _NO_FILE_NAME or not character.isprintable()]:
+        raise ValueError(f"expected a key that can name a file, without {found[0]!r}")
+    if text.endswith(".") or _DEVICE.fullmatch(text) or len(text.encode()) > _LONGEST_NAME:
+        raise ValueError("expected a key that can name a file")
+    return text
+
+
+def _written_as_a_day(value: object) -> object:
+    """Pydantic alone takes 86400 for the second of January 1970."""
+    return parse_day(value.strip()) if isinstance(value, str) else value
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Identifier = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f/\\]{1,64}$")]
+Identifier = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_usable_as_a_file_name),
+]
+Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+
+
+def handle_key(platform: Platform, handle: str) -> str:
+    """A handle as its platform compares it: capitals make no other one, nor do dots on Facebook."""
+    name = handle.casefold()
+    return name.replace(".", "") if platform == "facebook" else name
+
+
+def platform_id(platform: Platform, text: str) -> str | None:
+    """The text where it has the form of the platform's own ids, else null."""
+    form = _PLATFORM_ID.get(platform)
+    return text if form is not None and form.fullmatch(text) else None
 
 
 class _Valid(BaseModel):
@@ -37,8 +90,8 @@ class _Valid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    valid_from: date = Field(default=date(1970, 1, 1), description="First valid day; since ever when not given.")
-    valid_to: date | None = Field(default=None, description="First day no longer valid; null while it lasts.")
+    valid_from: Day = Field(default=date(1970, 1, 1), description="First valid day; since ever when not given.")
+    valid_to: Day | None = Field(default=None, description="First day no longer valid; null while it lasts.")
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
@@ -49,6 +102,11 @@ class _Valid(BaseModel):
     def is_valid(self, day: date) -> bool:
         """Whether `day` lies in [valid_from, valid_to)."""
         return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
+
+    def overlaps(self, other: Self) -> bool:
+        """Whether both are valid on some day."""
+        ends_later = self.valid_to is None or self.valid_to > other.valid_from
+        return ends_later and (other.valid_to is None or other.valid_to > self.valid_from)
 
 
 class City(_Valid):
@@ -80,17 +138,43 @@ class Account(_Valid):
         if not isinstance(values, dict):
             return values
         handle = str(values.get("handle") or "").strip().removeprefix("@")
-        return {**values, "handle": handle, "account_id": values.get("account_id") or handle}
+        stand_in = unicodedata.normalize("NFKC", handle)  # what is wrong with a handle is said of the handle alone
+        return {**values, "handle": handle, "account_id": values.get("account_id") or stand_in}
 
-    @model_validator(mode="after")
-    def _handle_can_be_asked_for(self) -> Self:
-        if not _HANDLE[self.platform].fullmatch(self.handle):
-            expected = _HANDLE[self.platform].pattern
-            raise ValueError(f"handle {self.handle!r} is not one {self.platform} could have (expected {expected})")
-        return self
+    @field_validator("handle", "account_id")
+    @classmethod
+    def _is_written_plainly(cls, text: str) -> str:
+        """Full-width letters and digits, as an input method types them, are others than the platform's."""
+        plain = unicodedata.normalize("NFKC", text)
+        if plain != text:
+            raise ValueError(f"expected {plain!r}, in plain letters and digits")
+        if not text.isprintable():
+            raise ValueError("expected no invisible characters")
+        return text
+
+    @field_validator("handle")
+    @classmethod
+    def _handle_can_be_asked_for(cls, handle: str, info: ValidationInfo) -> str:
+        form = _HANDLE.get(info.data.get("platform", ""))
+        if form is not None and not form.fullmatch(handle):
+            raise ValueError(f"no handle that {info.data['platform']} could have (expected {form.pattern})")
+        return handle
+
+    @field_validator("account_id")
+    @classmethod
+    def _number_is_an_id(cls, account_id: str, info: ValidationInfo) -> str:
+        """A number is the platform's own id or a mistake: a spreadsheet rounds long ones and writes 1.78414E+16."""
+        platform = info.data.get("platform")
+        if platform is None or account_id == info.data.get("handle") or not _NUMBER.fullmatch(account_id):
+            return account_id
+        form = _PLATFORM_ID.get(platform, _DIGITS)
+        if not form.fullmatch(account_id):
+            raise ValueError(
+                f"a number that is no id of {platform} (expected {form.pattern}; kept as text, not rounded)"
+            )
+        return account_id
 
     @property
     def platform_account_id(self) -> str | None:
         """`account_id` where it has the form of the platform's own id, else null."""
-        form = _PLATFORM_ID.get(self.platform)
-        return self.account_id if form is not None and form.fullmatch(self.account_id) else None
+        return platform_id(self.platform, self.account_id)

@@ -233,6 +233,8 @@ class PlatformSection:
     hashtags: tuple[Hashtag, ...]
     weight: Weight | None
     coverage: Coverage
+    flagged: Mapping[str, int]
+    """Cities by a flag of their figures (metrics.city_platform_month), in number; a flag that none has is not there."""
 
 
 @dataclass(frozen=True)

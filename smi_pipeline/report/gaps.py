@@ -7,7 +7,7 @@ from typing import Any
 
 from smi_pipeline.index.experts import RERATE
 from smi_pipeline.months import Month
-from smi_pipeline.report.content import Claim, Experts, ReportContext
+from smi_pipeline.report.content import Claim, Experts, PlatformSection, ReportContext
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.rankings import COMPOSITE
 from smi_pipeline.report.wording import catalogue
@@ -27,8 +27,7 @@ def _gaps(context: ReportContext) -> Iterator[Claim]:
             begins = {"platform": code, "month": Month.parse(since)}
             yield Claim(PLACE, "gap_not_yet_measured", "the method measures it from a later month on", begins)
     for section in context.sections:
-        if not section.collected:
-            yield Claim(PLACE, "gap_not_collected", "no collection of the month", {"platform": section.platform})
+        yield from _of_platform(section, context.method["rates"])
     if context.quantitative_only:
         yield Claim(PLACE, "gap_no_experts", "no city has an expert score", {})
     again = sum(counted.cities for counted in context.flag_counts if counted.flag == RERATE)
@@ -40,20 +39,24 @@ def _gaps(context: ReportContext) -> Iterator[Claim]:
         indicators = tuple(s.indicator for s in context.suspensions if s.platform == code)
         condition = "too many of the platform's active accounts could not be observed"
         yield Claim(PLACE, "gap_suspended", condition, {"platform": code, "indicators": indicators})
-    yield from _partial_counts(context)
     stale = tuple(weight.platform for weight in context.weights if "stale" in weight.flags)
     if stale:
         values: dict[str, Any] = {"platforms": stale, "days": context.method["platform_weights"]["stale_after"]}
         yield Claim(PLACE, "gap_stale", "an input of the weight is older than the method allows", values)
 
 
-def _partial_counts(context: ReportContext) -> Iterator[Claim]:
-    rule = context.method["rates"]
-    for counted in context.flag_counts:
-        if counted.flag == "partial_count" and counted.index_name != COMPOSITE:
-            condition = "posts lack a count that the platform reports of others"
-            where = {"platform": counted.index_name, "cities": counted.cities}
-            yield Claim(PLACE, f"gap_partial_count_{rule}", condition, where)
+def _of_platform(section: PlatformSection, rates: str) -> Iterator[Claim]:
+    if not section.collected:
+        yield Claim(PLACE, "gap_not_collected", "no collection of the month", {"platform": section.platform})
+    if malformed := section.flagged.get("malformed"):
+        values = {"platform": section.platform, "cities_counted": malformed}
+        yield Claim(PLACE, "gap_malformed", "posts of a city have no id or time that can be read", values)
+    if joint := section.flagged.get("joint_post"):
+        values = {"platform": section.platform, "cities_counted": joint}
+        yield Claim(PLACE, "gap_joint_post", "posts of a city stand under another account as well", values)
+    if partial := section.flagged.get("partial_count"):
+        values = {"platform": section.platform, "cities_counted": partial}
+        yield Claim(PLACE, f"gap_partial_count_{rates}", "posts of a city lack a count reported of others", values)
 
 
 def expert_claims(experts: Experts, rule: Mapping[str, Any], *, again: int = 0) -> Iterator[Claim]:

@@ -82,6 +82,7 @@ def section(platform: Platform, given: ReportInput, *, accounts: Accounts, weigh
         hashtags=tags,
         weight=weight,
         coverage=covered,
+        flagged=dict(_of(given.city_metrics, platform)["flags"].list.explode().drop_nulls().value_counts().iter_rows()),
     )
 
 

@@ -41,7 +41,7 @@ def _instant(text: str) -> datetime:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+    if not (text.isascii() and text.isdecimal()) or int(text) > _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"expected a port of 0 to {_HIGHEST_PORT}, found {text!r}")
     return int(text)
 

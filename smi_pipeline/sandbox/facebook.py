@@ -261,7 +261,7 @@ def _window(owner: Owner, options: dict[str, str], ask: Ask) -> _Window:
 def _instant(name: str, text: str) -> datetime:
     """A bound of the window: unix seconds, or a date or time (of UTC where it does not say)."""
     try:
-        if re.fullmatch(r"-?\d{1,11}", text):
+        if re.fullmatch(r"-?[0-9]{1,11}", text):
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(text))
         instant = datetime.fromisoformat(text)
     except (ValueError, OverflowError):

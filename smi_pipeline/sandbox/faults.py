@@ -10,12 +10,12 @@ from smi_pipeline.sandbox.exchange import Ask
 from smi_pipeline.sandbox.plan import Fault, FaultPlan
 
 _PATHS: tuple[tuple[Platform, str, re.Pattern[str]], ...] = (
-    ("x", "users", re.compile(r"/2/users(/by(/username/[^/]+)?|/\d+)?")),
+    ("x", "users", re.compile(r"/2/users(/by(/username/[^/]+)?|/[0-9]+)?")),
     ("x", "timeline", re.compile(r"/2/users/[^/]+/(tweets|posts)")),
     ("x", "search", re.compile(r"/2/(tweets|posts)/search/all")),
     ("x", "counts", re.compile(r"/2/(tweets|posts)/counts/all")),
     ("x", "usage", re.compile(r"/2/usage/tweets")),
-    ("x", "posts", re.compile(r"/2/(tweets|posts)(/\d+)?")),
+    ("x", "posts", re.compile(r"/2/(tweets|posts)(/[0-9]+)?")),
     ("youtube", "channels", re.compile(r"/youtube/v3/channels")),
     ("youtube", "playlistItems", re.compile(r"/youtube/v3/playlistItems")),
     ("youtube", "videos", re.compile(r"/youtube/v3/videos")),

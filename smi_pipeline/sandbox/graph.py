@@ -26,7 +26,7 @@ DEFAULT_LIMIT = 25
 LARGEST_BATCH = 50
 DEEPEST = 20  # fields inside fields
 NEWEST_VERSION = "v26.0"
-_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}")
+_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -127,7 +127,7 @@ def limit_of(text: str | None) -> int:
     """
     if text is None:
         return DEFAULT_LIMIT
-    if not re.fullmatch(r"\d{1,9}", text.strip()):
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
         raise graph_error(100, "(#100) Param limit must be a non-negative integer")
     return int(text)
 

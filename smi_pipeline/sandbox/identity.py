@@ -15,17 +15,17 @@ from datetime import UTC, datetime, timedelta
 from smi_pipeline.sandbox.dataset import Platform
 
 _ACCOUNT_FORM: dict[Platform, re.Pattern[str]] = {
-    "facebook": re.compile(r"\d{5,20}"),
-    "x": re.compile(r"\d{1,19}"),
-    "instagram": re.compile(r"\d{17,18}"),
+    "facebook": re.compile(r"[0-9]{5,20}"),
+    "x": re.compile(r"[0-9]{1,19}"),
+    "instagram": re.compile(r"[0-9]{17,18}"),
     "youtube": re.compile(r"UC[A-Za-z0-9_-]{22}"),
 }
 _POST_FORM: dict[Platform, re.Pattern[str]] = {
-    "facebook": re.compile(r"\d{5,20}_\d{1,20}"),
-    "x": re.compile(r"\d{1,19}"),
-    "instagram": re.compile(r"\d{17,18}"),
+    "facebook": re.compile(r"[0-9]{5,20}_[0-9]{1,20}"),
+    "x": re.compile(r"[0-9]{1,19}"),
+    "instagram": re.compile(r"[0-9]{17,18}"),
     "youtube": re.compile(r"[A-Za-z0-9_-]{11}"),
-    "tiktok": re.compile(r"[1-9]\d{0,17}|[1-8]\d{18}"),
+    "tiktok": re.compile(r"[1-9][0-9]{0,17}|[1-8][0-9]{18}"),
 }
 _NOT_IN_A_HANDLE = re.compile(r"[^A-Za-z0-9_.]+")
 _NOT_IN_AN_X_HANDLE = re.compile(r"[^A-Za-z0-9_]+")

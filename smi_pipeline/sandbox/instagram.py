@@ -54,7 +54,7 @@ class Instagram:
         """
         graph.authorised(ask)
         node = "/".join(graph.steps(ask.path)[1])
-        if graph.method_of(ask) != "GET" or not (node == CREDENTIAL or re.fullmatch(r"\d{5,20}", node)):
+        if graph.method_of(ask) != "GET" or not (node == CREDENTIAL or re.fullmatch(r"[0-9]{5,20}", node)):
             raise missing_object(node)
         usage = self._usage(ask)
         told: dict[str, Any] = {}

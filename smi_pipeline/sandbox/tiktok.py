@@ -210,7 +210,7 @@ def _window(ask: Ask, body: dict[str, Any]) -> tuple[datetime, datetime]:
 
 
 def _day(ask: Ask, text: object) -> date | None:
-    if not isinstance(text, str) or not re.fullmatch(r"\d{8}", text):
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{8}", text):
         return None
     try:
         return date.fromisoformat(text)
@@ -253,7 +253,7 @@ def _condition(ask: Ask, one: dict[str, Any]) -> _Test:
 
 
 def _compared(ask: Ask, operation: str, texts: list[str], value: Callable[[Item], str]) -> _Test:
-    if not all(re.fullmatch(r"\d{8}", text) for text in texts):
+    if not all(re.fullmatch(r"[0-9]{8}", text) for text in texts):
         raise _invalid(ask, "Invalid create_date: expected YYYYMMDD")
     tests: dict[str, _Test] = {
         "EQ": lambda item: value(item) in texts,
@@ -288,7 +288,7 @@ def _search_id(began: datetime, asked: str) -> str:
 
 
 def _search_began(ask: Ask, search_id: str, asked: str) -> datetime:
-    if re.fullmatch(r"\d{1,19}", search_id):
+    if re.fullmatch(r"[0-9]{1,19}", search_id):
         began = datetime.fromtimestamp(int(search_id) >> 32, UTC)
         if search_id == _search_id(began, asked) and began <= ask.now:
             return began

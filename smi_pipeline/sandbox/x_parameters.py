@@ -62,7 +62,7 @@ def page_size(ask: Ask, lowest: int = 5, highest: int = 100) -> int:
 def number(ask: Ask, parameter: str, default: str, lowest: int, highest: int) -> int:
     """A whole number within bounds."""
     text = ask.params.get(parameter, default)
-    if not re.fullmatch(r"\d{1,9}", text) or not lowest <= int(text) <= highest:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
         raise invalid(parameter, text, f"is not between {lowest} and {highest}")
     return int(text)
 
@@ -80,7 +80,7 @@ def time(ask: Ask, parameter: str) -> datetime | None:
     text = ask.params.get(parameter)
     if text is None:
         return None
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9](\.[0-9]+)?Z", text):
         raise invalid(parameter, text, "is not a valid RFC 3339 date-time, such as 2025-05-01T00:00:00Z")
     try:
         instant = datetime.fromisoformat(text)

@@ -384,7 +384,7 @@ def _from_wire(wire_id: str) -> str:
 
 def _page_size(ask: Ask) -> int:
     text = ask.params.get("maxResults", str(DEFAULT_RESULTS))
-    if not re.fullmatch(r"\d{1,9}", text) or int(text) > MAX_RESULTS:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > MAX_RESULTS:
         message = f"Invalid value '{text}'. Values must be within the range: [0, {MAX_RESULTS}]"
         raise _invalid_parameter("maxResults", message)
     return int(text)

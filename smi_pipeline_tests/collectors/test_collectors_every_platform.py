@@ -135,6 +135,47 @@ def test_a_post_of_an_unreadable_id_is_rejected_whole(platform, lab, sent):
     assert [(r.reason, r.platform_post_id, r.value) for r in result.rejected] == [("malformed", None, as_text)]
 
 
+# The same instant in a form that the platform does not use: text as seconds, seconds as text.
+OTHER_FORM = {"tiktok": "2025-05-05T12:00:00Z"}
+
+
+@pytest.mark.parametrize("page", [2, 100])
+def test_an_account_none_of_whose_posts_can_be_placed_has_failed_and_has_no_zero(platform, lab, page):
+    """A platform that changes the form of its times would otherwise silence every account."""
+    posts = [lab.Post(number, OTHER_FORM.get(platform, "1746446400")) for number in range(5)]
+    result = lab.Fake(platform, {"city": posts}, page=page).one()
+
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert "drift in the posts: none of 5 has an id and a time that can be read" in result.detail
+    [drifted] = result.rejected
+    assert drifted.reason == "drift"
+
+
+def test_an_account_none_of_whose_posts_has_an_id_has_failed(platform, lab):
+    result = lab.Fake(platform, {"city": [lab.Post(n, lab.day(n), id=[n]) for n in (3, 2)]}).one()
+
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert "none of 2 has an id" in result.detail
+
+
+def test_posts_after_a_page_on_which_no_time_can_be_read_are_not_lost(platform, lab):
+    """Such a page says nothing about where the window begins."""
+    posts = [lab.Post(4, "lately"), lab.Post(3, "lately"), lab.Post(2, lab.day(2)), lab.Post(1, lab.day(1))]
+    result = lab.Fake(platform, {"city": posts}).one()
+
+    assert lab.texts(result) == ["text 1", "text 2"]
+    assert [rejected.reason for rejected in result.rejected] == ["malformed", "malformed"]
+
+
+@pytest.mark.parametrize("platform", ["instagram", "youtube"])
+def test_a_long_listing_without_any_time_is_not_read_to_its_end(platform, lab):
+    posts = [lab.Post(number, "lately") for number in range(1_000)]
+    fake = lab.Fake(platform, {"city": posts}, page=50)
+
+    assert fake.one().outcome == "failed"
+    assert len(fake.requests) <= 3  # a hundred posts, and on YouTube the channel
+
+
 def drop(value, key):
     """The same JSON value without one key."""
     if isinstance(value, dict):

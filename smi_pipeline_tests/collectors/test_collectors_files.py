@@ -41,8 +41,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def account(handle):
-    return Account(city_id="1", platform="tiktok", handle=handle, account_id=handle)
+def account(handle, platform="tiktok", account_id=None):
+    return Account(city_id="1", platform=platform, handle=handle, account_id=account_id or handle)
 
 
 def collect(folder, *handles):
@@ -116,6 +116,11 @@ def test_a_packed_file_is_read_alike(folder):
         ("followers.csv", FOLLOWERS + "tiktok,71,,5\n", r"followers\.csv line 4: observed_at: expected a time"),
         ("posts.csv", POSTS.replace("2025-06-09T22:00:00Z", "lately"), r"posts\.csv line 3: observed_at: .* 'lately'"),
         ("posts.csv", b"\xff\xfe\x00", r"posts\.csv: expected readable UTF-8 CSV"),
+        (
+            "posts.csv",
+            POSTS.replace(",observed_at", ",likes"),
+            r"posts\.csv line 1: expected each column once, found likes",
+        ),
     ],
 )
 def test_a_file_that_is_none_is_named_with_its_line(folder, name, text, said):
@@ -126,3 +131,76 @@ def test_a_file_that_is_none_is_named_with_its_line(folder, name, text, said):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(CollectionError, match=said):
         collect(folder, "sbx_one")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        ("accounts.csv", "tiktok,,sbx_six,,1,", r"accounts\.csv line 5: account_id: expected a name .*, found ''"),
+        ("accounts.csv", "tiktok,76,,,1,", r"accounts\.csv line 5: handle: expected a name .*, found ''"),
+        ("accounts.csv", "tiktok,76,sbx_six ,,1,", r"accounts\.csv line 5: handle: .*, found 'sbx_six '"),
+        (
+            "accounts.csv",
+            "tiktok,76,SBX_one,,1,",
+            r"line 5: handle: .* tiktok account once, found 'SBX_one' again, first at .* line 2",
+        ),
+        ("accounts.csv", "tiktok,76,@sbx_one,,1,", r"accounts\.csv line 5: handle: .* found '@sbx_one' again"),
+        ("accounts.csv", "tiktok,71,sbx_six,,1,", r"accounts\.csv line 5: account_id: .* found '71' again"),
+        (
+            "accounts.csv",
+            "TikTok,76,sbx_six,,1,",
+            r"accounts\.csv line 5: platform: expected one of facebook, .*'TikTok'",
+        ),
+        ("accounts.csv", " tiktok,76,sbx_six,,1,", r"accounts\.csv line 5: platform: .*, found ' tiktok'"),
+        ("posts.csv", "TikTok,71,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: platform: .* found 'TikTok'"),
+        ("posts.csv", "tiktok,79,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: account_id: .*, found '79'"),
+        ("posts.csv", "tiktok,6.9E+18,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: .*, found '6\.9E\+18'"),
+        ("posts.csv", "tiktok,@sbx_one,5,2025-05-03T10:00:00Z,,,,,,,,", r"line 8: account_id: .*, found '@sbx_one'"),
+        ("posts.csv", "tiktok,71 ,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: account_id: .*, found '71 '"),
+        ("posts.csv", "tiktok,,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: account_id: .*, found ''"),
+        ("followers.csv", "tiktok,79,2025-05-01T06:00:00Z,5", r"followers\.csv line 4: account_id: .*, found '79'"),
+        ("followers.csv", "tik tok,71,2025-05-01T06:00:00Z,5", r"followers\.csv line 4: platform: .*, found 'tik tok'"),
+    ],
+)
+def test_a_row_of_nobody_is_refused_with_file_and_line(folder, name, row, said):
+    """Passed over, it would be the zero of a silent account; an empty name answered for every account."""
+    with (folder / name).open("a", encoding="utf-8") as stream:
+        stream.write(f"{row}\n")
+    with pytest.raises(CollectionError, match=said):
+        collect(folder, "sbx_one")
+
+
+def test_rows_of_accounts_that_the_registry_does_not_have_are_passed_over(folder):
+    """A provider may export more than is monitored."""
+    found, _ = collect(folder, "sbx_two")
+    assert (found["sbx_two"].outcome, found["sbx_two"].posts) == ("answered", [])
+
+
+def test_handles_lead_to_their_rows_without_capitals_and_on_facebook_without_dots(folder):
+    (folder / "accounts.csv").write_text(
+        "platform,account_id,handle,display_name,followers,followers_at\n"
+        "facebook,100064,Visit.Nanjing,,5,2025-06-02T00:00:00Z\n",
+        encoding="utf-8",
+    )
+    (folder / "posts.csv").write_text(POSTS.splitlines()[0], encoding="utf-8")
+
+    async def run(given):
+        return [result async for result in FileReader("facebook", folder).look([given], MAY)]
+
+    [by_handle] = asyncio.run(run(account("visitnanjing", "facebook")))
+    assert [row["followers"] for row in by_handle.accounts] == [5]
+    [taken_over] = asyncio.run(run(account("visitnanjing", "facebook", "100999")))
+    assert (taken_over.outcome, taken_over.accounts) == ("failed", [])
+    assert "handle visitnanjing now belongs to 100064, the registry has 100999" in taken_over.detail
+
+
+@pytest.mark.parametrize("written", ["2025-05-10 08:00:00", "10/05/2025", "", "1746864000"])
+def test_an_account_all_of_whose_posts_lack_a_readable_time_has_failed_and_has_no_zero(folder, written):
+    row = f"tiktok,72,7500000000000000009,{written},short,,,1,1,1,1,\n"
+    (folder / "posts.csv").write_text(POSTS + row, encoding="utf-8")
+    found, _ = collect(folder, "sbx_one", "sbx_two")
+    assert (found["sbx_one"].outcome, found["sbx_two"].outcome) == ("answered", "failed")
+    assert (
+        f"none of 1 has an id and a time that can be read; first created_at {written or 'null'!r}"
+        in found["sbx_two"].detail
+    )

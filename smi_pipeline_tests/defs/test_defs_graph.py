@@ -130,8 +130,9 @@ def test_the_lineage_of_three_columns_is_what_the_code_says_by_hand(metadata):
         | of_any("account_id", "platform", "kind", "likes", "comments", "shares", "views", "followers", "observed_at")
         # what is left of an account that was forgotten
         | of_any("posts", "videos")
-        # who answered, to which fields, and on which cut: experts are released over final counts alone
-        | of_any("outcome", "left_out", "cut")
+        # who answered, to which fields, and on which cut: experts are released over final counts alone; whose posts could
+        # not be read
+        | of_any("outcome", "left_out", "cut", "reason")
         # registry, method, weight inputs, ratings
         | {("raw/input_file", "text")}
     )

@@ -119,6 +119,19 @@ def test_accounts_valid_on_any_day_of_the_month_are_asked():
     assert [a.handle for a in valid_accounts(accounts, "x", MAY)] == ["whole", "last_day", "first_day"]
 
 
+def test_an_account_that_was_renamed_within_the_month_is_asked_once_and_by_its_last_name():
+    rows = [("old", None, "2025-05-15"), ("newest", "2025-05-20", None), ("new", "2025-05-15", "2025-05-20")]
+    accounts = [
+        Account.model_validate(
+            {"city_id": "1", "platform": "x", "handle": handle, "account_id": "77"}
+            | {name: day for name, day in (("valid_from", since), ("valid_to", until)) if day}
+        )
+        for handle, since, until in rows
+    ]
+    assert [a.handle for a in valid_accounts(accounts, "x", MAY)] == ["newest"]
+    assert [a.handle for a in valid_accounts(accounts, "x", Month.parse("2025-04"))] == ["old"]
+
+
 def test_an_expected_failure_keeps_its_words_and_is_not_retried():
     with pytest.raises(dg.Failure) as caught, told_clearly():
         raise CollectionError("x: no credential", remedy="set SMI_X_BEARER_TOKEN")

@@ -211,3 +211,31 @@ def test_what_was_spent_is_added_up_exactly_whatever_the_ledger_holds(lake):
             )
     assert spent(lake, "x") == [Spent(SEEN.date(), "timeline", 2**64 - 2, 2**64 - 2, 2**64 - 2, 1.0)]
     assert spent_on(lake, "k1") == (2**64 - 2, 2**64 - 2, 1.0)
+
+
+def leading_to(name, own_id, **changes):
+    [row], posts = answered(name).accounts, answered(name).posts
+    return answered(name, accounts=[row | {"id": own_id}], posts=posts, **changes)
+
+
+def test_two_accounts_with_one_id_on_the_platform_are_told_and_the_collection_does_not_finish(lake):
+    """One of them would have the posts and the other a zero, and which one hangs on who was read first."""
+    script = Script(leading_to("a", "77"), leading_to("b", "77"), leading_to("c", "78"))
+    summary = run(lake, script)
+    assert summary.status == "failed"
+    assert summary.failures == [
+        "x b: leads to 77, as a does: two rows of accounts.csv are one account; correct them and collect again with --force"
+    ]
+    assert table(lake, "select account_id, outcome from raw.collection_account order by all") == [
+        ("a", "answered"),
+        ("b", "failed"),
+        ("c", "answered"),
+    ]
+    assert table(lake, "select distinct account_id from raw.x_posts order by all") == [("a",), ("c",)]
+
+
+def test_an_account_read_in_an_earlier_run_of_the_collection_is_remembered(lake):
+    with pytest.raises(CollectionError):
+        run(lake, Script(leading_to("a", "77"), then=CollectionError("later", retryable=True)), "ab")
+    assert run(lake, Script(leading_to("b", "77")), "ab").failures[0].startswith("x b: leads to 77, as a does")
+    assert run(lake, Script(leading_to("b", "78")), "ab").status == "finished"

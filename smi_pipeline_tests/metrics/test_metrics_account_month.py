@@ -169,7 +169,23 @@ def test_refused_counts_and_posts_are_flagged(may):
     rejects = [("facebook", "a", 1, 0), ("facebook", "b", 0, 2)]
     sums = [{"posts": 1, "videos": 0, "likes": 1}]
     got = may(asked=[*ASKED, ("facebook", "b", "answered")], sums=sums, rejects=rejects)
-    assert got["flags"].to_list() == [["bad_count"], ["malformed", "zero_denominator"]]
+    assert got["flags"].to_list() == [["bad_count"], ["malformed"]]
+
+
+def test_posts_that_could_not_be_read_leave_a_lower_bound_and_never_a_zero(may):
+    rejects = [("facebook", "a", 0, 3), ("x", "b", 0, 2), ("x", "c", 0, 1)]
+    sums = [
+        {"platform": "facebook", "account_id": "a", "posts": 4, "videos": 0, "likes": 8},
+        {"platform": "x", "account_id": "c", "posts": 2, "videos": 0, "likes": 1, "is_repost": True},
+    ]
+    asked = [("facebook", "a", "answered"), ("x", "b", "answered"), ("x", "c", "renamed")]
+    got = may(asked=asked, sums=sums, rejects=rejects)
+    assert got.select("account_id", "posts", "videos", "reposts", "engagement_rate").rows() == [
+        ("a", 4, 0, 0, 2.0),
+        ("b", None, None, None, None),
+        ("c", None, None, None, None),
+    ]
+    assert got["flags"].to_list() == [["malformed"], ["malformed"], ["malformed", "renamed"]]
 
 
 def test_followers_are_the_count_nearest_the_months_end(may):
@@ -291,3 +307,12 @@ def test_the_order_of_the_rows_changes_nothing(inputs, order):
     shuffled = {name: f[[i for i in order if i < f.height]] for name, f in given_frames.items()}
     assert account_month(**shuffled, **settings).equals(expected)
     assert expected["account_id"].to_list() == ["a", "a", "b"]
+
+
+def test_accounts_whose_posts_stand_under_another_one_too_are_flagged(inputs):
+    given = inputs(asked=[("x", "a", "answered"), ("x", "b", "answered"), ("x", "c", "answered")])
+    joint = pl.DataFrame({"platform": ["x", "x"], "account_id": ["a", "b"], "joint_posts": [1, 1]})
+    got = account_month(
+        **given, joint=joint, month=Month.parse("2025-05"), zone=ZoneInfo("Asia/Shanghai"), include_reposts=False
+    )
+    assert [("joint_post" in flags) for flags in got["flags"]] == [True, True, False]

@@ -97,3 +97,10 @@ def test_rows_are_sorted_by_platform_and_city(may, registry):
     accounts = registry([("2", "x", "a"), ("1", "x", "b"), ("9", "facebook", "a")])
     got = city_platform_month(may(asked=asked), accounts, month=MAY)
     assert got.select("platform", "city_id").rows() == [("facebook", "9"), ("x", "1"), ("x", "2")]
+
+
+def test_an_account_that_changed_its_city_within_the_month_counts_once_and_for_the_last_one(two_accounts, registry):
+    until = date(2025, 5, 15)
+    moved = registry([("d", "x", "a", True, until, None), ("c", "x", "a", True, date(2025, 1, 1), until)])
+    got = city_platform_month(two_accounts, moved, month=MAY)
+    assert got.select("city_id", "accounts", "posts").rows() == [("d", 1, 10)]

@@ -2,6 +2,7 @@ from datetime import date
 
 import pytest
 
+from smi_pipeline.months import Month
 from smi_pipeline.registry.load import (
     RegistryError,
     parse_editions,
@@ -233,3 +234,123 @@ def test_mistakes_of_all_files_of_a_folder_are_told_together(tmp_path):
 def test_a_folder_is_read_without_the_files_it_need_not_have(tmp_path):
     assert list(read_folder(folder(tmp_path))) == ["cities.csv", "accounts.csv"]
     assert list(read_folder(folder(tmp_path, editions=EDITION))) == ["cities.csv", "accounts.csv", "editions.csv"]
+
+
+def accounts_of(*rows):
+    """Accounts of Nanjing from what follows its id in their rows."""
+    return parse_registry(CITIES, ACCOUNTS + "".join(f"320100,{row}\n" for row in rows)).accounts
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "said"),
+    [
+        ("facebook,nj,９９９９９００００１,,,,", "account_id", "expected '9999900001', in plain letters"),
+        ("x,ｎｊ,,,,,", "handle", "expected 'nj', in plain letters"),
+        ("tiktok,nj２,,,,,", "handle", "expected 'nj2', in plain letters"),
+        ("instagram,nj,1.78414E+16,,,,", "account_id", "a number that is no id of instagram"),
+        ("instagram,nj,1784140000000000,,,,", "account_id", "a number that is no id of instagram"),
+        ("facebook,nj,100064800000001.0,,,,", "account_id", "a number that is no id of facebook"),
+        ("facebook,nj,1.00065e+14,,,,", "account_id", "a number that is no id of facebook"),
+        ('x,nj,"1,234,567",,,,', "account_id", "a number that is no id of x"),
+        ("instagram,nj,'17841400000000001,,,,", "account_id", "a number that is no id of instagram"),
+        ("facebook,nj,100064800000001\u200b,,,,", "account_id", "expected no invisible characters"),
+        ("x,nj,-5,,,,", "account_id", "a number that is no id of x"),
+        ("youtube,nj,123456,,,,", "account_id", "a number that is no id of youtube"),
+        ("tiktok,nj,6.9E+18,,,,", "account_id", "a number that is no id of tiktok"),
+        ("x,nj,,,,２０２５-05-01,", "valid_from", "a day is written YYYY-MM-DD"),
+        ("x,nj,,,,45778,", "valid_from", "a day is written YYYY-MM-DD"),
+        ("x,nj,,,,86400,", "valid_from", "a day is written YYYY-MM-DD"),
+        ("x,nj,,,,,2025-05-01T00:00:00Z", "valid_to", "a day is written YYYY-MM-DD"),
+        ("x,nj,,,０,,", "in_index", "Input should be a valid boolean"),
+    ],
+)  # fmt: skip
+def test_what_an_input_method_or_a_spreadsheet_makes_of_a_cell_is_refused_with_line_and_column(row, column, said):
+    """Taken as they are, such ids are no ids: the account is missing, and a handle taken over goes unnoticed."""
+    [found] = problems(accounts=ACCOUNTS + f"320100,{row}\n")
+    assert found.startswith(f"reg/accounts.csv line 2, column {column}: {said}")
+
+
+@pytest.mark.parametrize(
+    "row", ["facebook,12.34,,,,,", "instagram,2024,,,,,", "x,12306,,,,,", "tiktok,nj,6900000000000000001,,,,"]
+)
+def test_a_handle_of_digits_and_a_number_that_can_be_an_id_are_taken(row):
+    [account] = accounts_of(row)
+    assert account.platform == row.split(",")[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "column"),
+    [
+        ("x,sbx_alpha,,,,,", "x,SBX_Alpha,,,,,", "handle"),
+        ("x,sbx_alpha,77,,,,", "x,SBX_Alpha,,,,,", "handle"),
+        ("tiktok,alpha,1,,,,", "tiktok,@Alpha,2,,,,", "handle"),
+        ("facebook,visit.nanjing,,,,,", "facebook,VisitNanjing,100064800000001,,,,", "handle"),
+        ("youtube,alpha,UCabcdefghijklmnopqrstuv,,,,", "youtube,beta,UCabcdefghijklmnopqrstuv,,,,", "account_id"),
+        ("instagram,alpha,Alpha_Key,,,,", "instagram,beta,alpha_key,,,,", "account_id"),
+        ("x,alpha,,,,,2025-05-02", "x,alpha,,,,2025-05-01,", "handle"),
+    ],
+)
+def test_two_rows_that_lead_to_one_account_are_refused(first, second, column):
+    """One of them would have all the posts and the other a silent zero."""
+    [found] = problems(accounts=ACCOUNTS + f"320100,{first}\n320100,{second}\n")
+    assert found.startswith(f"reg/accounts.csv line 3, column {column}: ")
+    assert found.endswith("stands on line 2 already")
+
+
+def test_accounts_of_other_platforms_and_dots_elsewhere_than_on_facebook_are_other_accounts():
+    rows = ["x,alpha,,,,,", "tiktok,alpha,,,,,", "tiktok,al.pha,,,,,", "youtube,b,UCabcdefghijklmnopqrstuV,,,,"]
+    assert len(accounts_of(*rows, "youtube,c,UCabcdefghijklmnopqrstuv,,,,")) == 5
+
+
+def test_rows_of_one_account_and_of_one_city_are_taken_where_their_days_do_not_overlap():
+    """A renamed account, one that changed its city, and a city that left and came back."""
+    renamed = accounts_of("x,old,77,,,,2025-05-01", "x,new,77,,,2025-05-01,", "x,old,78,,,2025-05-01,")
+    assert [account.handle for account in renamed] == ["old", "new", "old"]
+    cities = CITIES.replace("2024-05-01,", "2024-05-01,2024-08-01") + "320100,南京,Nanjing,江苏,2025-01-01,\n"
+    assert len(parse_registry(cities, ACCOUNTS).cities) == 2
+    [found] = problems(cities=CITIES + "320100,南京,Nanjing,江苏,2025-01-01,\n")
+    assert found == "reg/cities.csv line 3, column city_id: '320100' stands on line 2 already"
+
+
+@pytest.mark.parametrize(
+    "city", ["..", ".", "CON", "con", "nul.txt", "LPT1", 'a"b', "a<b", "a:b", "a/b", "a\\b", "a?", "a*", "a%2e", "a#b", "end.", "a\u202eb", "😀" * 64]
+)  # fmt: skip
+def test_a_city_whose_key_cannot_name_a_file_is_refused_with_line_and_column(city):
+    """The pages of a city are called by its key."""
+    cell = city.replace('"', '""')
+    [found] = problems(cities=CITIES + f'"{cell}",甲,A,,,\n')
+    assert found.startswith("reg/cities.csv line 3, column city_id: expected a key that can name a file")
+
+
+@pytest.mark.parametrize("city", ["110000", "x-7", "agency.one", "北京", "a b", "console", "com10", "-x", "😀" * 16])
+def test_other_keys_of_cities_are_taken(city):
+    assert parse_registry(CITIES + f"{city},甲,A,,,\n", ACCOUNTS).cities[1].city_id == city
+
+
+def test_keys_that_only_capitals_tell_apart_are_refused():
+    [found] = problems(cities=CITIES + "ab,甲,A,,,2025-01-01\nAB,甲,A,,2025-01-01,\n")
+    assert found == "reg/cities.csv line 4, column city_id: 'AB' stands on line 3 already"
+
+
+def test_a_column_that_stands_twice_is_refused():
+    head = ACCOUNTS.replace("role", "account_id")
+    assert problems(accounts=head)[0] == "reg/accounts.csv line 1: column account_id stands there twice"
+
+
+@pytest.mark.parametrize("month", ["２０２５-05", "2025-０5", "٢٠٢٥-05"])
+def test_a_month_of_other_digits_is_refused_in_every_file(month):
+    """Withheld for a month that no edition has, ranks were printed."""
+    with pytest.raises(RegistryError, match="line 2, column month: "):
+        parse_editions(EDITION + f"{month},withheld,数据核对中,under review\n")
+    with pytest.raises(RegistryError, match="line 2, column month: "):
+        parse_weight_inputs(
+            f"month,platform,factor,value,unit,source,as_of,retrieved_at\n{month},x,users,1,bn,s,2024-05-01,2024-05-02\n"
+        )
+    with pytest.raises(ValueError, match="a month is written YYYY-MM"):
+        Month.parse(month)
+
+
+def test_expert_scores_of_other_digits_are_refused():
+    for score in ("７", "7_5"):
+        found = mistakes(HEAD + f"R01,320100,content,{score}\n")[0]
+        assert found.startswith("2025-05.csv line 2, column score: Input should be a valid number")

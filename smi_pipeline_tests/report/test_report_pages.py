@@ -262,6 +262,14 @@ def test_a_platform_that_begins_later_is_among_the_gaps(given):
     assert '<section id="tiktok"' not in text
 
 
+def test_posts_that_could_not_be_read_are_among_the_gaps_with_the_number_of_their_cities(given):
+    flagged = given().city_metrics.with_columns(flags=pl.lit(["bad_count", "malformed"]))
+    two = pl.concat([flagged.head(1), flagged.head(1).with_columns(city_id=pl.lit("c04"))])
+    text = gaps_of(page(report(given(city_metrics=two)), "en"))
+    assert "On Facebook 2 cities had posts whose id or time could not be read" in text
+    assert "could not be read" not in gaps_of(page(report(given()), "en"))
+
+
 def test_weight_inputs_that_are_out_of_date_are_among_the_gaps(given):
     assert "are older than 100 days and carried on." in page(report(given()), "en")
 

@@ -410,3 +410,12 @@ def test_the_last_observation_wins_and_a_month_without_repeats_reads_the_same_wi
         shell.posts(platform, *({"id": one, "account_id": who, "observed_at": SEEN + HOUR} for who in "ca"))
     rows = shell.rows(f"select post_id, account_id, observed_at from staging.stg_{platform}_posts order by 1")
     assert rows == [("1", "a", SEEN if counted == 0 else SEEN + HOUR), ("2", "b", SEEN)]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("late", ["b", "a"])
+def test_a_post_under_two_accounts_is_the_first_ones_by_id_whoever_was_read_last(shell, platform, late):
+    shell.collection(platform, repeated_posts=1)
+    one = 1 if platform == "tiktok" else "1"
+    shell.posts(platform, *({"id": one, "account_id": who, "observed_at": SEEN + HOUR * (who == late)} for who in "ba"))
+    assert shell.rows(f"select account_id from staging.stg_{platform}_posts") == [("a",)]

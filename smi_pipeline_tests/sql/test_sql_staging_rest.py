@@ -213,3 +213,14 @@ def test_rejects_are_counted_for_every_account_asked(shell):
         ("x", "gone", 0, 0),
         ("x", "quiet", 0, 0),
     ]
+
+
+def test_drift_of_an_account_that_was_read_later_stops_no_month(shell):
+    """It failed, what was wrong was put right, and the same collection went on and finished."""
+    shell.collection("x")
+    shell.rejected(
+        "x",
+        {"platform_post_id": None, "field": "0.id", "reason": "drift"},
+        {"platform_post_id": "2", "field": "created_at", "reason": "malformed"},
+    )
+    assert shell.rows("select post_id, reason from staging.stg_rejected") == [("2", "malformed")]
