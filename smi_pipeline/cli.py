@@ -34,7 +34,7 @@ from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, 
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandboxed import SCENARIO, sandboxed
-from smi_pipeline.settings import settings
+from smi_pipeline.settings import SettingsError, settings
 
 if TYPE_CHECKING:
     from smi_pipeline.lake.collections import Cut
@@ -294,7 +294,7 @@ def main() -> None:
     sys.argv[1:] = _arranged(sys.argv[1:])
     try:
         app()
-    except (LakeError, RegistryError) as error:
+    except (LakeError, RegistryError, SettingsError) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"SMI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
