@@ -1,7 +1,7 @@
 """YouTube Data API v3: channels, the uploads playlist of a channel, videos by id, and the search for videos.
 
 The uploads list is newest added first: a video that was scheduled stands where the data set says it was added.
-`subscriberCount` is rounded down to three figures. Titles found by a search are escaped for HTML, those of lists are not.
+`subscriberCount` is rounded down to three figures. Titles found by a search are HTML-escaped, those of lists not.
 Durations are not in a data set: they are worked out from the id.
 """
 
