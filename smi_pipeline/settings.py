@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv.parser import Binding, parse_stream
@@ -146,6 +146,20 @@ class Settings(BaseSettings):
     keep_runs_days: int = Field(default=400, ge=31, description="How long Dagster's history of old runs is kept.")
 
     concurrency: int = Field(default=8, ge=1, le=64, description="Requests in flight per platform.")
+
+    @field_validator("lake")
+    @classmethod
+    def _lake_can_be_opened(cls, folder: Path) -> Path:
+        """Refuse before anything is written what would be read as another path: such a lake could not be used again."""
+        if "\\" in str(folder.resolve()):
+            raise ValueError(f"DuckDB reads a backslash in a path as a slash; rename the folder {folder.resolve()}")
+        home = os.environ.get("DAGSTER_HOME") or str(folder.resolve())
+        if "?" in home or unquote(home) != home:
+            raise ValueError(
+                "Dagster's history is opened by a URL, in which ? and a % before two hexadecimal digits mean something"
+                f" else; rename the folder {home}, or set DAGSTER_HOME to another"
+            )
+        return folder
 
     @field_validator("first_month")
     @classmethod

@@ -135,3 +135,28 @@ def test_every_command_refuses_an_unreadable_file_in_one_line(tmp_path):
         done = smi_in(tmp_path, *arguments, "--lake", tmp_path / "lake")
         assert done.returncode == 1, arguments
         assert done.stderr == f"{os.path.realpath(tmp_path)}/.env line 2 is not UTF-8; save the file as UTF-8\n"
+
+
+@pytest.mark.parametrize(("name", "why"), [("q?1", "?"), ("q%20a", "%"), ("q\\a", "backslash")])
+def test_a_lake_whose_path_would_be_read_as_another_is_refused_before_anything_is_written(tmp_path, name, why):
+    for lake in (tmp_path / name, tmp_path / name / "lake"):
+        done = smi_in(tmp_path, "run", "2025-05", "--sandbox", "--lake", lake)
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert line.startswith("SMI_LAKE: ")
+        assert why in line
+        assert str(tmp_path / name) in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["100%", "a b", "a#b", "a[b]", "a'b", '"a"', "市", "a*b"])
+def test_other_names_of_a_lakes_folder_are_taken(tmp_path, name):
+    assert Settings(lake=tmp_path / name).lake == tmp_path / name
+
+
+def test_a_lake_called_so_is_taken_where_dagsters_history_is_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    assert Settings(lake=tmp_path / "q?1").lake == tmp_path / "q?1"
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home?"))
+    with pytest.raises(ValueError, match=r"rename the folder .*home\?, or set DAGSTER_HOME"):
+        Settings(lake=tmp_path / "lake")
