@@ -27,6 +27,7 @@ from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.cli_lake import lake_app
 from smi_pipeline.cli_method import method_app
+from smi_pipeline.cli_output import replace_what_cannot_be_shown
 from smi_pipeline.cli_sql import sql_app
 from smi_pipeline.cli_trace import trace
 from smi_pipeline.lake.connection import Lake, LakeError
@@ -291,6 +292,7 @@ def dev(
 
 def main() -> None:
     """Run the command line; every failure ends in one line on standard error and the documented exit code."""
+    replace_what_cannot_be_shown()
     sys.argv[1:] = _arranged(sys.argv[1:])
     try:
         app()
