@@ -19,7 +19,7 @@ PROVISIONAL_DAY = 3
 FINAL_DAY = 10
 CUT_HOUR = 6
 MONTHS_AT_ONCE = 12
-_KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_KEY = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, order=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from smi_pipeline.collectors.fields import (
 )
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Outcome, Spent, Window
+from smi_pipeline.file_names import entries, folded, not_read
 from smi_pipeline.registry.models import Account, Platform
 
 ACCOUNTS = ("platform", "account_id", "handle", "display_name", "followers", "followers_at")
@@ -103,6 +105,7 @@ class FileReader:
         Raises:
             CollectionError: a file or column is missing, or a file is not CSV; names the file and the line.
         """
+        self._refuse_other_names()
         posts: dict[str, list[_Row]] = defaultdict(list)
         for row in self._rows("posts", POSTS, required=True):
             posts[row.cells["account_id"] or ""].append(row)
@@ -116,6 +119,7 @@ class FileReader:
 
     async def look(self, accounts: Sequence[Account], at: Window) -> AsyncGenerator[AccountResult, None]:
         """Yield one result an account with its figures: see `records.Collector`."""
+        self._refuse_other_names()
         for harvest, known in self._observed(accounts, at):
             yield self._result(harvest, known)
 
@@ -154,6 +158,32 @@ class FileReader:
         result = harvest.result(outcome)
         self.clock = max(result.observed_at, self.clock or result.observed_at)
         return result
+
+    def _refuse_other_names(self) -> None:
+        """A file that is called nearly like one of the three is meant to be read, and so is one of two under one name.
+
+        Raises:
+            CollectionError: naming each.
+        """
+        stems, problems = ("accounts", "posts", "followers"), []
+        for path in entries(self._folder):
+            stem = next((one for one in stems if folded(path.name).startswith(one.rstrip("s"))), None)
+            if stem is not None and (path.name not in (f"{stem}.csv", f"{stem}.csv.gz") or not path.is_file()):
+                problems.append(not_read(path, f"a file called {stem}.csv or {stem}.csv.gz"))
+        problems += [
+            f"{self._folder}: expected one of {stem}.csv and {stem}.csv.gz, found both"
+            for stem in stems
+            if all((self._folder / f"{stem}{suffix}").is_file() for suffix in (".csv", ".csv.gz"))
+        ]
+        near = [] if self._folder.is_dir() else [p for p in entries(self._folder.parent) if self._is_meant(p.name)]
+        problems += [not_read(path, f"a folder called {self._folder.name}") for path in near]
+        if problems:
+            raise CollectionError("\n".join(problems))
+
+    def _is_meant(self, name: str) -> bool:
+        """Whether a name is this folder's in another spelling: 2025-5, 2025_05, 202505."""
+        mine, other = (re.findall(r"\d+", text) for text in (self._folder.name, folded(name)))
+        return bool(mine) and ("".join(mine) == "".join(other) or [*map(int, mine)] == [*map(int, other)])
 
     def _path(self, stem: str) -> Path:
         plain, packed = self._folder / f"{stem}.csv", self._folder / f"{stem}.csv.gz"

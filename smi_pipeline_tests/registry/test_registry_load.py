@@ -233,3 +233,16 @@ def test_mistakes_of_all_files_of_a_folder_are_told_together(tmp_path):
 def test_a_folder_is_read_without_the_files_it_need_not_have(tmp_path):
     assert list(read_folder(folder(tmp_path))) == ["cities.csv", "accounts.csv"]
     assert list(read_folder(folder(tmp_path, editions=EDITION))) == ["cities.csv", "accounts.csv", "editions.csv"]
+
+
+@pytest.mark.parametrize("name", ["Editions.CSV", "editions.csv.txt", "ｅｄｉｔｉｏｎｓ.csv"])
+def test_an_optional_file_under_another_spelling_of_its_name_is_named_and_not_passed_over(tmp_path, name):
+    (tmp_path / "cities.csv").write_text(CITIES, encoding="utf-8")
+    (tmp_path / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")
+    (tmp_path / "cities.csv.orig").write_text("", encoding="utf-8")
+    read_folder(tmp_path)
+    (tmp_path / name).write_text("month,ranks,reason_zh,reason_en\n", encoding="utf-8")
+    with pytest.raises(RegistryError) as refused:
+        read_folder(tmp_path)
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{tmp_path / name}: expected a file called editions.csv; this is another name")
