@@ -27,6 +27,7 @@ from smi_pipeline.cli_explain import explain
 from smi_pipeline.cli_folders import registry_app, sandbox_app
 from smi_pipeline.cli_lake import lake_app
 from smi_pipeline.cli_method import method_app
+from smi_pipeline.cli_output import replace_what_cannot_be_shown
 from smi_pipeline.cli_sql import sql_app
 from smi_pipeline.cli_trace import trace
 from smi_pipeline.lake.connection import Lake, LakeError
@@ -34,7 +35,7 @@ from smi_pipeline.months import FINAL_DAY, PROVISIONAL_DAY, Month, month_range, 
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandboxed import SCENARIO, sandboxed
-from smi_pipeline.settings import settings
+from smi_pipeline.settings import SettingsError, settings
 
 if TYPE_CHECKING:
     from smi_pipeline.lake.collections import Cut
@@ -291,10 +292,11 @@ def dev(
 
 def main() -> None:
     """Run the command line; every failure ends in one line on standard error and the documented exit code."""
+    replace_what_cannot_be_shown()
     sys.argv[1:] = _arranged(sys.argv[1:])
     try:
         app()
-    except (LakeError, RegistryError) as error:
+    except (LakeError, RegistryError, SettingsError) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"SMI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from smi_pipeline.cli_arguments import existing_lake
 from smi_pipeline.cli_arguments import month as parse_month
+from smi_pipeline.cli_output import print_json
 from smi_pipeline.lake.connection import Lake, LakeError
 from smi_pipeline.lake.editions import Edition, editions, published, row_of
 from smi_pipeline.months import Month
@@ -63,7 +62,7 @@ def show(
     lake = existing_lake()
     told = row_of(_edition(lake, parse_month(month), number))
     if as_json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=1, default=str) + "\n")
+        print_json(told)
         return
     for name, value in told.items():
         if isinstance(value, dict):

@@ -48,11 +48,14 @@ def sandbox_scenario(
 
 @registry_app.command("check")
 def registry_check(folder: Annotated[Path, typer.Argument(help="Folder with cities.csv and accounts.csv.")]) -> None:
-    """Read a registry folder and name everything that is wrong with it."""
+    """Read a registry folder and name everything that is wrong with it, and cities that share a name."""
     from smi_pipeline.registry.load import read_registry  # noqa: PLC0415
+    from smi_pipeline.registry.namesakes import namesakes  # noqa: PLC0415
 
     read = read_registry(folder)
     out.print(f"{folder}: {len(read.cities)} cities and {len(read.accounts)} accounts, all well-formed")
+    for line in namesakes(read.cities):
+        out.print(f"note: {line}", markup=False, soft_wrap=True)
 
 
 @registry_app.command("from-dataset")

@@ -256,7 +256,13 @@ def lake_forget(
 ) -> None:
     """Delete an account's posts and payloads; its sums and scores stay, and what was done is recorded."""
     from smi_pipeline.defs.models import derive_intermediate  # noqa: PLC0415
-    from smi_pipeline.lake.privacy import accounts_called, forget, months_with_posts, still_held  # noqa: PLC0415
+    from smi_pipeline.lake.privacy import (  # noqa: PLC0415
+        accounts_called,
+        forget,
+        forgotten,
+        months_with_posts,
+        still_held,
+    )
     from smi_pipeline.lake.privacy import purge as purge_lake  # noqa: PLC0415
 
     if not reason.strip():
@@ -271,8 +277,14 @@ def lake_forget(
     for month in months:
         derive_intermediate(lake, [Month(month)])  # the sums that stay
     done = forget(lake, whose, found[0], reason=reason.strip(), removed_at=datetime.now(UTC))
-    spans = ", ".join(f"{month:%Y-%m}" for month in done.months) or "no month"
-    _say(f"{platform} {found[0]}: {done.rows} rows of {spans} lost their posts or payloads; sums and scores stay")
+    if done.rows:
+        spans = ", ".join(f"{month:%Y-%m}" for month in done.months) or "no month"
+        _say(f"{platform} {found[0]}: {done.rows} rows of {spans} lost their posts or payloads; sums and scores stay")
+    else:
+        with lake.read() as cursor:
+            before = forgotten(cursor, whose, found[0])
+        when = "" if before is None else f"; it was forgotten on {before[0]:%Y-%m-%d} ({before[1]})"
+        _say(f"{platform} {found[0]}: nothing is left to remove{when}; nothing was done")
     if purge:
         _tell_purged(purge_lake(lake))
     with lake.read() as cursor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from smi_pipeline.cli_arguments import existing_lake
 from smi_pipeline.cli_arguments import month as parse_month
+from smi_pipeline.cli_output import print_json
 from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.lake.editions import published
 from smi_pipeline.lake.history import at_snapshot
@@ -62,7 +62,7 @@ def trace(
         raise typer.Exit(1) from None
     if as_json:
         told = asdict(traced, dict_factory=dict if payload else _without_payload)
-        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=1, default=str) + "\n")
+        print_json(told)
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(traced, payload=payload)))
     for failure in traced.failed:

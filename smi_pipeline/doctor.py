@@ -22,7 +22,7 @@ from smi_pipeline.lake.storage import Storage
 from smi_pipeline.launch import dagster_home
 from smi_pipeline.registry.load import RegistryError, read_registry
 from smi_pipeline.registry.models import PLATFORMS, Platform
-from smi_pipeline.settings import SCENARIO_REGISTRY, Settings
+from smi_pipeline.settings import SCENARIO_REGISTRY, Settings, ignored_settings
 
 PACKAGES = ("dagster", "duckdb", "duckdb-extension-ducklake", "httpx", "polars", "pydantic", "sqlglot")
 LOW_DISK_GIB = 5
@@ -34,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", "ok", machine.python_version())
     yield _packages()
     yield _extensions(settings)
+    yield from (Finding("settings", "note", line) for line in ignored_settings())
     lake = _opened(settings)
     yield lake if isinstance(lake, Finding) else _read(lake)
     yield from _locks(settings)

@@ -20,7 +20,6 @@ FINAL_DAY = 10
 CUT_HOUR = 6
 MONTHS_AT_ONCE = 12
 _KEY = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
-
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 

@@ -17,7 +17,7 @@ from smi_pipeline.months import Month
 from smi_pipeline.registry.load import RegistryError, read_registry
 from smi_pipeline.registry.models import City
 from smi_pipeline.sandbox.process import SandboxProcess, environment, scenario_in
-from smi_pipeline.settings import PROJECT, settings
+from smi_pipeline.settings import PROJECT, ignored_settings, settings
 
 SCENARIO = Path("@scenario")  # stands for the bundled data set, which is a folder only once it is written
 DEMO_LAKE = PROJECT / "data_lake" / "demo"
@@ -25,7 +25,12 @@ DEMO_LAKE = PROJECT / "data_lake" / "demo"
 
 @contextmanager
 def sandboxed(dataset: Path | None, now: datetime | None = None) -> Iterator[SandboxProcess | None]:
-    """The sandbox for the time of a command, every SMI_* set for it; nothing when no data set is given."""
+    """The sandbox for the time of a command that sends requests, every SMI_* set for it; nothing without a data set.
+
+    Settings that have no effect are named on standard error first.
+    """
+    for line in ignored_settings():
+        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
     if dataset is None:
         settings()
         yield None

@@ -1,12 +1,17 @@
 """The mistakes a tired person makes: each ends in a clear line, the documented exit code, and nothing half-written."""
 
 import functools
+import io
 import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
-from smi import PROJECT, SAMPLE
+from smi import PROJECT, SAMPLE, command, environment
 from smi import smi as untraced
+
+from smi_pipeline.cli_output import print_json
 
 smi = functools.partial(untraced, measured=True)
 
@@ -149,6 +154,37 @@ def test_the_doctor_finds_a_fresh_installation_fit_and_names_what_is_missing(tmp
     assert "ducklake.duckdb_extension" in done.stdout
     for variable in ("SMI_FACEBOOK_TOKEN", "SMI_X_BEARER_TOKEN", "SMI_YOUTUBE_API_KEY"):
         assert variable in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+def test_what_a_terminal_cannot_show_is_replaced_and_ends_no_command(tmp_path, own_registry, encoding):
+    """The note on two cities of one name has Chinese names, and one city an emoji, which GBK lacks."""
+    lines = ["city_id,name_zh,name_en,province", "320500,苏州,Suzhou,江苏", "341300,宿州🏙,Suzhou,安徽"]
+    (own_registry / "cities.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (own_registry / "accounts.csv").write_text("city_id,platform,handle,account_id\n", encoding="utf-8")
+    done = subprocess.run(
+        command("registry", "check", own_registry),
+        env=environment(PYTHONIOENCODING=encoding),
+        cwd=PROJECT,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode(encoding)
+    assert "is the English name of 2 cities: 320500 (" in shown
+    assert ("宿州" in shown) == (encoding in ("gbk", "utf-8"))
+    assert ("🏙" in shown) == (encoding == "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("utf-8", '"苏州"'), ("gbk", r'"\u82cf\u5dde"'), ("ascii", r'"\u82cf\u5dde"')]
+)
+def test_json_loses_nothing_in_an_encoding_that_lacks_its_characters(monkeypatch, encoding, written):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    print_json("苏州")
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding) == f"{written}\n"
 
 
 def test_every_command_explains_itself():

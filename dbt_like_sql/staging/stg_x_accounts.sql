@@ -4,7 +4,7 @@
 -- month   all months; readers filter
 -- units   totals as of observed_at, over the account's life; null where X did not report one
 -- caveat  observations of unfinished collections are here too: a follower count is true whenever it was read.
---         The count of posts includes replies and retweets
+--         The count of posts includes replies and retweets. X sends & < > as entities: the name here has the characters
 
 select
     'x' as platform,
@@ -13,7 +13,7 @@ select
     month,
     collection_id,
     observed_at,
-    name,
+    replace(replace(replace(name, '&lt;', '<'), '&gt;', '>'), '&amp;', '&') as name,
     followers_count as followers,
     tweet_count as posts_total,
     null::bigint as views_total

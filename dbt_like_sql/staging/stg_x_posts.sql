@@ -6,7 +6,8 @@
 -- units   counts as of observed_at; null where X did not report one
 -- caveat  shares are retweets and quotes together; comments are replies; views are impressions, also of posts without a
 --         video. A retweet carries the original's words and counts: is_repost keeps it apart. An animated GIF is no
---         video. X does not tell a post with a link from one without: both are text
+--         video. X does not tell a post with a link from one without: both are text. X sends & < > as entities: the text
+--         here has the characters, the payload and raw.x_posts what was sent
 
 with once as (
     select
@@ -94,7 +95,7 @@ select
     end as kind,
     has_video and not is_repost as is_video,
     is_repost,
-    text,
+    replace(replace(replace(text, '&lt;', '<'), '&gt;', '>'), '&amp;', '&') as text,
     'https://x.com/i/web/status/' || id as permalink,
     like_count as likes,
     reply_count as comments,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.reader import same_owner
 from smi_pipeline.collectors.records import AccountResult, CollectionError, Outcome, Spent, Window
 from smi_pipeline.collectors.verdict import Refusal
+from smi_pipeline.file_names import entries, folded, not_read
 from smi_pipeline.registry.models import PLATFORMS, Account, Platform, handle_key, platform_id
 
 ACCOUNTS = ("platform", "account_id", "handle", "display_name", "followers", "followers_at")
@@ -129,6 +131,7 @@ class FileReader:
             CollectionError: a file or column is missing, a file is not CSV, or a row is of no account that is known;
                 names the file and the line.
         """
+        self._refuse_other_names()
         listed = self._listed()
         posts = self._by_account("posts", POSTS, listed, required=True)
         counts = self._by_account("followers", FOLLOWERS, listed, required=False)
@@ -137,6 +140,7 @@ class FileReader:
 
     async def look(self, accounts: Sequence[Account], at: Window) -> AsyncGenerator[AccountResult, None]:
         """Yield one result an account with its figures: see `records.Collector`."""
+        self._refuse_other_names()
         listed = self._listed()
         counts = self._by_account("followers", FOLLOWERS, listed, required=False)
         for account in accounts:
@@ -223,6 +227,32 @@ class FileReader:
             harvest.add([POST.validate_python(row.cells)], [row.cells], _instant(row, "observed_at") or default)
         harvest.require_placed()
         return "answered"
+
+    def _refuse_other_names(self) -> None:
+        """A file that is called nearly like one of the three is meant to be read, and so is one of two under one name.
+
+        Raises:
+            CollectionError: naming each.
+        """
+        stems, problems = ("accounts", "posts", "followers"), []
+        for path in entries(self._folder):
+            stem = next((one for one in stems if folded(path.name).startswith(one.rstrip("s"))), None)
+            if stem is not None and (path.name not in (f"{stem}.csv", f"{stem}.csv.gz") or not path.is_file()):
+                problems.append(not_read(path, f"a file called {stem}.csv or {stem}.csv.gz"))
+        problems += [
+            f"{self._folder}: expected one of {stem}.csv and {stem}.csv.gz, found both"
+            for stem in stems
+            if all((self._folder / f"{stem}{suffix}").is_file() for suffix in (".csv", ".csv.gz"))
+        ]
+        near = [] if self._folder.is_dir() else [p for p in entries(self._folder.parent) if self._is_meant(p.name)]
+        problems += [not_read(path, f"a folder called {self._folder.name}") for path in near]
+        if problems:
+            raise CollectionError("\n".join(problems))
+
+    def _is_meant(self, name: str) -> bool:
+        """Whether a name is this folder's in another spelling: 2025-5, 2025_05, 202505."""
+        mine, other = (re.findall(r"[0-9]+", text) for text in (self._folder.name, folded(name)))
+        return bool(mine) and ("".join(mine) == "".join(other) or [*map(int, mine)] == [*map(int, other)])
 
     def _path(self, stem: str) -> Path:
         plain, packed = self._folder / f"{stem}.csv", self._folder / f"{stem}.csv.gz"

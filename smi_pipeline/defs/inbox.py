@@ -6,7 +6,8 @@ knows each file by size and time: a daemon that starts again does nothing twice,
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,19 +15,22 @@ from typing import Final, Self
 
 import dagster as dg
 
-from smi_pipeline.defs.inputs import dropped_expert_scores, expert_scores_folder
+from smi_pipeline.defs.inputs import dropped_expert_scores, dropped_scores, expert_scores_folder
 from smi_pipeline.defs.jobs import checks_to_request, collect, derive, snapshots
 from smi_pipeline.defs.partitions import DAYS, MONTHS
 from smi_pipeline.defs.runs import DAY, EVERY, MONTH, SENSORS
+from smi_pipeline.file_names import entries, folded, not_read
 from smi_pipeline.lake.collections import collected
 from smi_pipeline.lake.connection import Lake
-from smi_pipeline.lake.notices import Notice, close, tell
+from smi_pipeline.lake.notices import Notice, close, open_notices, tell
 from smi_pipeline.months import Month, parse_day
 from smi_pipeline.registry.load import RegistryError
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.settings import Settings, settings
 
 REJECTED: Final = "rejected"
+_MEANT: Final = re.compile(r"\d{4}[^0-9a-z]{0,2}\d{1,2}")
+_MISNAMED: Final = "file vendor "
 
 
 @dataclass
@@ -59,7 +63,7 @@ class _Cursor:
 def expert_scores(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
     """Derive the month of each new file; put one that is not usable aside, its mistakes beside it."""
     folder, cursor, now = expert_scores_folder(lake), _Cursor.of(context.cursor), datetime.now(UTC)
-    there = {path.name: _stamp([path]) for path in sorted(folder.glob("*.csv"))}
+    there = {path.name: _stamp([path]) for path in dropped_scores(lake)}
     requests, said = [], []
     for name in cursor.settled(there):
         try:
@@ -117,7 +121,9 @@ def vendor_files(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lak
     if not platforms:
         return dg.SensorResult(skip_reason="no platform comes from files (SMI_FACEBOOK_SOURCE and the like)")
     cursor = _Cursor.of(context.cursor)
-    there = {folder.name: _stamp(sorted(folder.iterdir())) for folder in _periods(_vendor_folder(rules))}
+    now, folder = datetime.now(UTC), _vendor_folder(rules)
+    there = {path.name: _stamp(entries(path)) for path in _periods(folder)}
+    said = _misnamed(lake, folder, now)
     if context.cursor is None:
         cursor.done = {name: stamp for name, stamp in there.items() if collected(lake, *_period(name))}
     requests = []
@@ -126,7 +132,8 @@ def vendor_files(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lak
         month, day = _period(name)
         kind, group, days = ("raw", collect, MONTHS) if day is None else ("snapshots", snapshots, DAYS)
         if not days.has_partition_key(name):
-            context.log.warning("%s is no period of this index: its files are not read", name)
+            said.append(f"{name} is no period of this index: its files are not read")
+            context.log.warning(said[-1])
             continue
         keys = [dg.AssetKey([kind, platform]) for platform in platforms]
         # What a new folder says is a collection of its own, even where one is there.
@@ -144,7 +151,7 @@ def vendor_files(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lak
         )
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests else dg.SkipReason(f"{len(there)} folders, none new"),
+        skip_reason=None if requests else dg.SkipReason("; ".join([f"{len(there)} folders, none new", *said])),
         cursor=cursor.after(there),
     )
 
@@ -153,19 +160,45 @@ def _vendor_folder(rules: Settings) -> Path:
     return rules.vendor_files or rules.lake / "inbox" / "vendor"
 
 
-def _periods(folder: Path) -> Iterator[Path]:
+def _periods(folder: Path) -> list[Path]:
     """The folders that are called like a month or a day."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            _period(path.name)
-        except ValueError:
-            continue
-        if path.is_dir():
-            yield path
+    return [path for path in entries(folder) if path.is_dir() and _is_period(path.name)]
+
+
+def _misnamed(lake: Lake, folder: Path, now: datetime) -> list[str]:
+    """Tell of what looks like a period and is not called like one, or is no folder, and of files outside any folder.
+
+    Each is told once, and closed when it is gone. Gives a line each.
+    """
+    wrong = {
+        path: not_read(path, "a folder called by its month or day, like 2025-05 or 2025-05-31")
+        for path in entries(folder)
+        if (_MEANT.match(folded(path.name)) or path.is_file()) and not (path.is_dir() and _is_period(path.name))
+    }
+    for path, text in wrong.items():
+        title = f"vendor's {path.name} is not read"
+        tell(lake, Notice(cause=f"{_MISNAMED}{path.name} ", kind="failure", title=title, text=text), now)
+    for notice in open_notices(lake):
+        name = notice.cause.removeprefix(_MISNAMED).removesuffix(" ")
+        if notice.cause.startswith(_MISNAMED) and folder / name not in wrong:
+            close(lake, notice.cause, f"vendor's {name}: no longer there", now)
+    return list(wrong.values())
+
+
+def _is_period(name: str) -> bool:
+    try:
+        _period(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _period(name: str) -> tuple[date, date | None]:
-    """A folder's month, by its first day, and its day where it is about one."""
+    """A folder's month, by its first day, and its day where it is about one.
+
+    Raises:
+        ValueError: it is called like neither.
+    """
     if len(name) == len("2025-05"):
         return Month.parse(name).first, None
     day = parse_day(name)
@@ -174,5 +207,6 @@ def _period(name: str) -> tuple[date, date | None]:
 
 def _stamp(files: list[Path]) -> str:
     """What changes when a file does: names, sizes, times. Contents are not read."""
-    told = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    seen = [(path.name, path.stat() if path.exists() else path.lstat()) for path in files]  # a link may lead nowhere
+    told = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in seen]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

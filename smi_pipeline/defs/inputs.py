@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from smi_pipeline.file_names import entries, folded, not_read
 from smi_pipeline.index.method import ExpertRule, Method, method_text, parse_method
 from smi_pipeline.index.panel import monitored_cities
 from smi_pipeline.index.reach import Files, seen_by
@@ -55,6 +56,10 @@ _KINDS: Final[Mapping[str, Kind]] = {
     EDITIONS: "editions",
 }
 _EDITORIAL_NAME: Final = re.compile(r"(?P<month>[0-9]{4}-(0[1-9]|1[0-2]))\.(?P<language>\w+)\.md")
+_SCORES_NAME: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\.csv")
+# What somebody meant who named an entry otherwise: a month in any way of writing it, or the kind of file.
+_MEANT_MONTH: Final = re.compile(r"(?<![0-9])[0-9]{4}[^0-9a-z]{0,2}[0-9]{1,2}(?![0-9])")
+_FOLDERS: Final = ("expert_scores", "editorial", "vendor")  # of the inbox
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,7 @@ def current_inputs(lake: Lake, settings: Settings) -> Inputs:
     Raises:
         RegistryError, MethodError: a file is not usable; nothing is stored then.
     """
+    _refuse_misplaced(lake)
     scores, files, versions = _inbox(lake), _registry_files(lake, settings), method_versions(settings)
     texts = _editorials(lake)
     methods = [InputFile("method", name, method_text(name)) for name in versions.names]
@@ -251,11 +257,12 @@ def _editorials(lake: Lake) -> list[InputFile]:
         RegistryError: every mistake of all of them.
     """
     found, problems = [], []
-    for path in sorted((lake.path / "inbox" / "editorial").glob("*.md")):
+    for path in _meant(lake.path / "inbox" / "editorial", ".md"):
         named = _EDITORIAL_NAME.fullmatch(path.name)
         language = next((language for language in LANGUAGES if named and named["language"] == language), None)
         if named is None or language is None:
-            problems.append(f"{path}: expected a name like {' or '.join(f'2025-05.{code}.md' for code in LANGUAGES)}")
+            wanted = " or ".join(f"2025-05.{code}.md" for code in LANGUAGES)
+            problems.append(not_read(path, f"a name like {wanted}"))
             continue
         try:
             text = read_file(path.parent, path.name)
@@ -285,13 +292,41 @@ def dropped_expert_scores(lake: Lake, settings: Settings, path: Path) -> InputFi
     return file
 
 
+def _meant(folder: Path, suffix: str) -> list[Path]:
+    """The entries of a folder with a month in their names, or with the suffix, in any spelling, right or wrong."""
+    return [
+        path for path in entries(folder) if folded(path.name).endswith(suffix) or _MEANT_MONTH.search(folded(path.name))
+    ]
+
+
+def dropped_scores(lake: Lake) -> list[Path]:
+    """What was dropped as expert scores, under whatever name; not what was put aside."""
+    return _meant(expert_scores_folder(lake), ".csv")
+
+
+def _refuse_misplaced(lake: Lake) -> None:
+    """Name what lies beside the folders of the inbox, or in a folder that is called nearly like one of them.
+
+    Raises:
+        RegistryError: all of it.
+    """
+    inbox, wanted = lake.path / "inbox", " or ".join(_FOLDERS)
+    near = {re.sub(r"[^a-z]", "", name).rstrip("s"): name for name in _FOLDERS}
+    problems = [not_read(path, f"a month's file in {wanted}") for path in _meant(inbox, ".md") if path.is_file()]
+    for path in entries(inbox):
+        meant = near.get(re.sub(r"[^a-z]", "", folded(path.name)).rstrip("s"))
+        if meant is not None and (path.name != meant or not path.is_dir()):
+            problems.append(not_read(path, f"a folder called {meant}"))
+    if problems:
+        raise RegistryError(problems)
+
+
 def _inbox(lake: Lake) -> list[InputFile]:
-    return [_expert_scores(path) for path in sorted(expert_scores_folder(lake).glob("*.csv"))]
+    return [_expert_scores(path) for path in dropped_scores(lake)]
 
 
 def _expert_scores(path: Path) -> InputFile:
-    try:
-        month = Month.parse(path.stem)
-    except ValueError as error:
-        raise RegistryError([f"{path}: {error}; expert scores are named by their month"]) from None
+    if not _SCORES_NAME.fullmatch(path.name) or path.is_dir():
+        raise RegistryError([not_read(path, "a file called by its month, like 2025-05.csv")])
+    month = Month.parse(path.stem)
     return InputFile("expert_scores", path.name, read_file(path.parent, path.name), month.first)

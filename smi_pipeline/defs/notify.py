@@ -18,7 +18,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from pydantic import SecretStr
 
 from smi_pipeline.collectors.credentials import Redactor
-from smi_pipeline.collectors.webhook import WebhookError, post
+from smi_pipeline.collectors.webhook import Chat, WebhookError, chat_of, post
 from smi_pipeline.defs.failures import step_failures
 from smi_pipeline.defs.runs import COMMAND_LINE, EVERY, SENSORS, STARTED_BY, attempt_of, period_of
 from smi_pipeline.lake.connection import Lake
@@ -178,13 +178,29 @@ def _check_cause(run: dg.DagsterRun, check: AssetCheckEvaluation) -> str:
     return f"check {check.asset_key.to_user_string()} {check.check_name} {period_of(run.tags) or ''}".strip()
 
 
-def message(lines: Iterable[Told]) -> str:
-    """The text for a chat: a line a notice, its words below it, cut where they are long."""
+def message(lines: Iterable[Told], longest: int = TEXT) -> str:
+    """The text for a chat: a line a notice, its words below it, cut where they are long; news only where it must be."""
     parts = []
     for line in lines:
-        text = line.text if line.kind == "news" or len(line.text) <= TEXT else line.text[:TEXT] + "…"
+        whole = len(line.text) <= longest or (line.kind == "news" and longest >= TEXT)
+        text = line.text if whole else line.text[:longest] + "…"
         parts.append("\n".join(filter(None, (f"[{_MARK[line.kind]}] {line.title}", text, line.link))))
     return "\n\n".join(parts)
+
+
+def _one_message(lines: Sequence[Told], chat: Chat) -> tuple[Sequence[Told], str]:
+    """As many of the lines as one message to a chat holds, at least one, and the message; empty if none has a title."""
+
+    def text(count: int, longest: int = TEXT) -> str:
+        return message([line for line in lines[:count] if line.title], longest)
+
+    fitting = [count for count in range(1, len(lines) + 1) if chat.size(text(count)) <= chat.room]
+    if fitting:
+        return lines[: fitting[-1]], text(fitting[-1])
+    longest = TEXT - 1
+    while longest > 0 and chat.size(text(1, longest)) > chat.room:
+        longest -= 1
+    return lines[:1], text(1, longest)
 
 
 def _send(lake: Lake, rules: Settings, cursor: _Cursor) -> str:
@@ -194,11 +210,11 @@ def _send(lake: Lake, rules: Settings, cursor: _Cursor) -> str:
     if rules.notify_webhook is None or not rules.notify_webhook.get_secret_value():
         cursor.sent = lines[-1].number
         return f"{len(lines)} new lines in notices.jsonl; SMI_NOTIFY_WEBHOOK is not set"
-    batch = lines[:LINES]
     try:
-        spoken = [line for line in batch if line.title]
-        if spoken:
-            post(rules.notify_webhook, message(spoken))
+        chat = chat_of(rules.notify_webhook, rules.notify_chat)
+        batch, text = _one_message(lines[:LINES], chat)
+        if text:
+            post(rules.notify_webhook, text, chat)
     except WebhookError as error:
         return f"{len(lines)} lines wait: {error}"
     cursor.sent = batch[-1].number

@@ -28,7 +28,7 @@ from smi_pipeline.lake.ingest import Opened, Summary, collect_month
 from smi_pipeline.lake.reparse import reparse_month
 from smi_pipeline.months import FINAL_DAY, Month
 from smi_pipeline.registry.models import PLATFORMS, Account, Platform
-from smi_pipeline.settings import Settings, Source, settings
+from smi_pipeline.settings import Settings, Source, ignored_settings, settings
 
 OWNERS = ["team:data-engineering"]
 
@@ -99,6 +99,12 @@ async def _collect(
 def source_of(now: Settings, platform: Platform) -> Source:
     """Whether a platform's API is asked or a vendor's files are read."""
     return "api" if now.files(platform, "") is None else "files"
+
+
+def warn_of_ignored_settings(context: dg.AssetExecutionContext) -> None:
+    """Name in the run's log what is set and has no effect, such as a misspelt limit."""
+    for line in ignored_settings():
+        context.log.warning(line)
 
 
 def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Account], period: str) -> Opened:
@@ -172,6 +178,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             if again is None:
                 context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
             return dg.MaterializeResult(metadata={} if again is None else asking_metadata(lake, again))
+        warn_of_ignored_settings(context)
         with told_clearly():
             cut = cut_of(month, config.cut, datetime.now(UTC))
             registry = current_inputs(lake, now).registry

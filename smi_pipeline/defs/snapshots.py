@@ -13,7 +13,15 @@ from smi_pipeline.defs.failures import told_clearly
 from smi_pipeline.defs.inputs import current_inputs
 from smi_pipeline.defs.interrupt import run_async
 from smi_pipeline.defs.partitions import DAYS, ZONE, day_of
-from smi_pipeline.defs.raw import OWNERS, accounts_between, asking_metadata, must_be_finished, opener, source_of
+from smi_pipeline.defs.raw import (
+    OWNERS,
+    accounts_between,
+    asking_metadata,
+    must_be_finished,
+    opener,
+    source_of,
+    warn_of_ignored_settings,
+)
 from smi_pipeline.defs.runs import pool_of
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import take_snapshot
@@ -35,6 +43,7 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
     )
     def snapshot(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         day, now = day_of(context), settings()
+        warn_of_ignored_settings(context)
         with told_clearly():
             today = datetime.now(UTC).astimezone(ZONE).date()
             current = source_of(now, platform) == "api" and not now.is_sandbox(platform)

@@ -276,6 +276,9 @@ def generator(method: Method, month: Month) -> np.random.Generator:
 def rank_intervals(model: Model, drawn: FloatArray) -> pl.DataFrame:
     """The columns of `RANK_INTERVAL` but the month, a row a ranked city, best first.
 
+    All figures of a city rest on the draws in which it is ranked, and `draws` counts those: a scale that needs a spread
+    ranks nobody where all cities have the same figures, as in a month of one city.
+
     Args:
         model: the month's.
         drawn: (draws, cities): ranks under each draw.
@@ -292,9 +295,10 @@ def rank_intervals(model: Model, drawn: FloatArray) -> pl.DataFrame:
                 "rank_p95": spread.high,
                 "top_probability": spread.top,
                 "tier": tiers(spread),
+                "draws": np.sum(~np.isnan(drawn), axis=0, dtype=np.int64),
             }
         )
-        .with_columns(pl.col("rank", "tier").fill_nan(None).cast(pl.Int64), draws=pl.lit(len(drawn), dtype=pl.Int64))
+        .with_columns(pl.col("rank", "tier").fill_nan(None).cast(pl.Int64))
         .drop_nulls("rank")
         .sort("rank", "city_id")
     )

@@ -150,6 +150,16 @@ def remove_payloads(lake: Lake, before: date, *, reason: str, removed_at: dateti
     return Removed(rows, sorted(months))
 
 
+def forgotten(cursor: duckdb.DuckDBPyConnection, platform: Platform, account_id: str) -> tuple[datetime, str] | None:
+    """When and why an account was last forgotten; null where it never was."""
+    found: tuple[datetime, str] | None = cursor.execute(
+        "select removed_at, reason from raw.removed where kind = 'account' and platform = $1 and account_id = $2"
+        " order by removed_at desc limit 1",
+        [platform, account_id],
+    ).fetchone()
+    return found
+
+
 def remove_old_payloads(lake: Lake, months: int, now: datetime) -> tuple[Month, Removed]:
     """Take the payloads out of months that ended more than so many months ago; give the first month that keeps them."""
     first = Month(now.date().replace(day=1)).plus(-months)
@@ -159,35 +169,34 @@ def remove_old_payloads(lake: Lake, months: int, now: datetime) -> tuple[Month, 
 def forget(lake: Lake, platform: Platform, account_id: str, *, reason: str, removed_at: datetime) -> Removed:
     """Delete an account's posts, and the payloads of whatever else it answered; its sums and follower counts stay.
 
-    The intermediate tables of its months must be up to date: the sums that stay are those.
+    The intermediate tables of its months must be up to date: the sums that stay are those. Where nothing is left to
+    remove, because it was forgotten before, nothing is written and no row is counted.
 
     Raises:
         LakeError: the lake has nothing of the account, or no sums of a month it has posts of.
     """
+    tables = [*_tables(platform, "posts"), *_tables(platform, "accounts"), "raw.rejected"]
     with lake.read() as cursor:
         months = months_with_posts(cursor, platform, account_id)
         known = accounts_called(cursor, platform, account_id)
+        left = any(_is_left(cursor, table, platform, account_id) for table in tables)
     if account_id not in known:
         raise LakeError(f"no account of {platform} was ever asked as {account_id!r}; nothing was removed")
+    if not left:
+        return Removed(0, [])
     flush(lake)  # what is in files can be deleted whole
     rows = 0
     with _whole_files(lake), lake.write(f"{platform} {account_id} forgotten", over=[CARE]) as transaction:
         cursor = transaction.cursor
         told = _Told(cursor)
         _keep_sums(cursor, platform, account_id, months)
-        for table in [*_tables(platform, "posts"), *_tables(platform, "accounts"), "raw.rejected"]:
+        for table in tables:
             mine = f"account_id = $1{_of(table)}"
             bound = _bound(table, account_id, platform)
             counted = cursor.execute(
                 f"select month, collection_id, count(*) from {table} where {mine} group by all", bound
             ).fetchall()
-            changed = {"payload": _rest(table)}
-            if table == "raw.rejected":
-                changed |= {
-                    "value": "case when reason = 'bad count' then value end",
-                    "platform_post_id": "case when platform_post_id like 'removed %' then platform_post_id"
-                    " else 'removed ' || md5(platform_post_id) end",
-                }
+            changed = _changed(table)
             gone = mine if table.endswith("_posts") else "false"
             _rewrite(cursor, table, sorted({month for month, *_ in counted}), changed, mine, gone, bound)
             for month, collection_id, count in counted:
@@ -267,7 +276,8 @@ def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str
     )
     kept = dict(
         cursor.execute(
-            "select month, sum(posts) from raw.forgotten_sums where platform = $1 and account_id = $2 group by month",
+            "select kept.month, sum(kept.posts) from raw.forgotten_sums as kept join staging.stg_collections as newest"
+            " using (platform, month, collection_id) where kept.platform = $1 and kept.account_id = $2 group by all",
             [platform, account_id],
         ).fetchall()
     )
@@ -277,6 +287,29 @@ def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str
                 f"{platform} {account_id} {month:%Y-%m}: {posts} posts, sums of {kept.get(month, 0)};"
                 f" nothing was removed. Derive the month first: smi run {month:%Y-%m} --to metrics"
             )
+
+
+def _changed(table: str) -> dict[str, str]:
+    """What the columns of a forgotten account's rows become, as SQL."""
+    changed = {"payload": _rest(table)}
+    if table == "raw.rejected":
+        changed |= {
+            "value": "case when reason = 'bad count' then value end",
+            "platform_post_id": "case when platform_post_id like 'removed %' then platform_post_id"
+            " else 'removed ' || md5(platform_post_id) end",
+        }
+    return changed
+
+
+def _is_left(cursor: duckdb.DuckDBPyConnection, table: str, platform: str, account_id: str) -> bool:
+    """Whether a table has rows of an account that forgetting it would delete or change."""
+    would = [f"{column} is distinct from ({new})" for column, new in _changed(table).items()]
+    left = "true" if table.endswith("_posts") else " or ".join(would)
+    rows = cursor.execute(
+        f"select 1 from {table} where account_id = $1{_of(table)} and ({left}) limit 1",
+        _bound(table, account_id, platform),
+    ).fetchall()
+    return bool(rows)
 
 
 def _forget_quotes(cursor: duckdb.DuckDBPyConnection, table: str, platform: str, account_id: str) -> None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from smi_pipeline.file_names import entries, folded, not_read
 from smi_pipeline.registry.inputs import EditionRule, ExpertScore, WeightInput
 from smi_pipeline.registry.models import Account, City, Platform, handle_key
 
@@ -49,6 +50,8 @@ def read_file(folder: Path, name: str) -> str:
         RegistryError: it is not there, or not UTF-8.
     """
     path = folder / name
+    if path.exists() and not path.is_file():  # reading a pipe would never end
+        raise RegistryError([not_read(path, "a file")])
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -65,6 +68,14 @@ def read_folder(folder: Path) -> dict[str, str]:
     Raises:
         RegistryError: every mistake of all of them.
     """
+    known = (CITIES, ACCOUNTS, WEIGHT_INPUTS, EDITIONS)
+    if misspelt := [
+        not_read(path, f"a file called {name}")
+        for path in entries(folder)
+        for name in known
+        if path.name != name and folded(path.name).removesuffix(".txt") == name
+    ]:
+        raise RegistryError(misspelt)
     texts = {name: read_file(folder, name) for name in (CITIES, ACCOUNTS)}
     checks: list[Callable[[], object]] = [partial(parse_registry, texts[CITIES], texts[ACCOUNTS], str(folder))]
     for name, parse in ((WEIGHT_INPUTS, parse_weight_inputs), (EDITIONS, parse_editions)):

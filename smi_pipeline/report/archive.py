@@ -126,7 +126,7 @@ def _page(editions: list[_Edition], *, faces: str) -> str:
     style = faces + style_sheet("zh", synthetic=any(edition.synthetic for edition in editions))
     cities = _cities(editions)
     code = script() if cities else ""
-    template = environment("zh").get_template("archive.html.j2")
+    template = environment().get_template("archive.html.j2")
     return template.render(
         editions=editions,
         cities=cities,

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from smi_pipeline.registry.models import Platform
 from smi_pipeline.report import typeface
-from smi_pipeline.report.content import TOP, City, Entry, Ranking, ReportContext
+from smi_pipeline.report.content import TOP, City, Entry, Names, Ranking, ReportContext
 from smi_pipeline.report.fonts.cut import FAMILY
 from smi_pipeline.report.formats import Formats, Language
 from smi_pipeline.report.palette import LIGHT
@@ -119,12 +119,12 @@ def _blanks(context: ReportContext, index_name: str, language: Language) -> dict
     subtitle = _subtitle(context, ranking, language)
     withheld = "" if context.withheld is None else text("card_withheld", reason=context.withheld.reason[language])
     synthetic = text("card_synthetic") if context.synthetic else ""
-    chosen = marked(ranking)
+    chosen, names = marked(ranking), context.names[language]
     return {
         "title": title,
         "subtitle": subtitle,
-        "lines": [_line(entry, place, language, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])],
-        "listed": [_listed(city, place, language) for place, city in enumerate(listed[:TOP])],
+        "lines": [_line(entry, place, names, chosen=chosen) for place, entry in enumerate(ranking.top[:TOP])],
+        "listed": [_listed(city, place, names) for place, city in enumerate(listed[:TOP])],
         "withheld": typeface.fitted(withheld, _OTHER_SIZE, _WITHIN) if listed else "",
         # A ranking that was not computed is said to be so: an empty card would look like one that failed.
         "nothing": _nothing(context, index_name, text),
@@ -173,17 +173,17 @@ def _subtitle(context: ReportContext, ranking: Ranking, language: Language) -> s
     room = _WITHIN - typeface.width(text("card_subtitle", finding="", month=month, status=status), _SUBTITLE_SIZE)
     listed = _leading(context, ranking.index_name)
     counted = Formats(language).numeral(len(listed))
-    findings = [text("card_finding_withheld", count=counted)] if listed else _findings(ranking, language)
+    findings = [text("card_finding_withheld", count=counted)] if listed else _findings(ranking, context.names[language])
     fitting = next((said for said in findings if typeface.width(said, _SUBTITLE_SIZE) <= room), findings[-1])
     finding = typeface.fitted(fitting, _SUBTITLE_SIZE, room)
     return text("card_subtitle", finding=finding, month=month, status=status)
 
 
-def _findings(ranking: Ranking, language: Language) -> list[str]:
+def _findings(ranking: Ranking, names: Names) -> list[str]:
     """Who leads, and who came into the ten, said only where it is so; the most said first."""
-    text, formats = catalogue(language), Formats(language)
-    leaders = [_name(entry, language) for entry in ranking.top if entry.rank == 1]
-    entered = [_name(entry, language) for entry in ranking.top if entry.change.entered and entry.rank != 1]
+    text, formats = catalogue(names.language), Formats(names.language)
+    leaders = [names(entry.city) for entry in ranking.top if entry.rank == 1]
+    entered = [names(entry.city) for entry in ranking.top if entry.change.entered and entry.rank != 1]
     if not leaders:
         return [text("card_finding_none")]
     key = "card_finding_leads" if len(leaders) == 1 else "card_finding_tied"
@@ -195,18 +195,17 @@ def _findings(ranking: Ranking, language: Language) -> list[str]:
     return findings
 
 
-def _listed(city: City, place: int, language: Language) -> _Listed:
-    own, other = (city.name_zh, city.name_en) if language == "zh" else (city.name_en, city.name_zh)
-    name, name_size = _shrunk(own, _NAME_SIZE, _LISTED_WIDTH, weight=700)
-    second, second_size = _shrunk(other if other != own else "", _OTHER_SIZE, _LISTED_WIDTH)
+def _listed(city: City, place: int, names: Names) -> _Listed:
+    name, name_size = _shrunk(names.beside(city), _NAME_SIZE, _LISTED_WIDTH, weight=700)
+    second, second_size = _shrunk(_other(city, names.language), _OTHER_SIZE, _LISTED_WIDTH)
     return _Listed(_FIRST_ROW + place * _ROW, name, name_size, second, second_size)
 
 
-def _line(entry: Entry, place: int, language: Language, *, chosen: str | None) -> _Line:
+def _line(entry: Entry, place: int, names: Names, *, chosen: str | None) -> _Line:
+    language = names.language
     formats = Formats(language)
-    own, other = _name(entry, language), _name(entry, "en" if language == "zh" else "zh")
-    name, name_size = _shrunk(own, _NAME_SIZE, _NAME_WIDTH, weight=700)
-    second, second_size = _shrunk(other if other != own else "", _OTHER_SIZE, _NAME_WIDTH)
+    name, name_size = _shrunk(names.beside(entry.city), _NAME_SIZE, _NAME_WIDTH, weight=700)
+    second, second_size = _shrunk(_other(entry.city, language), _OTHER_SIZE, _NAME_WIDTH)
     change, kind = _change(entry, language)
     return _Line(
         top=_FIRST_ROW + place * _ROW,
@@ -241,7 +240,8 @@ def _description(context: ReportContext, ranking: Ranking, subtitle: str, synthe
     said = [text("card_description", subtitle=subtitle)]
     if synthetic:
         said.insert(0, text("card_sentence", words=synthetic))
-    listed = [_city_name(city, language) for city in _leading(context, ranking.index_name)[:TOP]]
+    names = context.names[language]
+    listed = names.all(_leading(context, ranking.index_name)[:TOP])
     if listed:
         said.append(text("card_cities", cities=formats.names(listed)))
     for entry in ranking.top[:TOP]:
@@ -251,7 +251,7 @@ def _description(context: ReportContext, ranking: Ranking, subtitle: str, synthe
             text(
                 "card_line" if kind == "not_computed" else "card_line_changed",
                 rank=formats.count(entry.rank),
-                city=_name(entry, language),
+                city=names(entry.city),
                 score=formats.score(entry.score),
                 change=change,
             )
@@ -283,12 +283,10 @@ def _notes(
     return typeface.fitted(window, 20, _WITHIN), typeface.fitted(source, 20, _WITHIN)
 
 
-def _name(entry: Entry, language: Language) -> str:
-    return _city_name(entry.city, language)
-
-
-def _city_name(city: City, language: Language) -> str:
-    return city.name_zh if language == "zh" else city.name_en
+def _other(city: City, language: Language) -> str:
+    """The city's name in the other language; empty where it is the same."""
+    other = city.called("en" if language == "zh" else "zh")
+    return "" if other == city.called(language) else other
 
 
 def _shrunk(text: str, size: int, width: float, *, weight: int = 400) -> tuple[str, int]:

@@ -7,9 +7,10 @@ a table below; as a file it has a frame with title, source and, on made-up data,
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import ceil
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,6 +39,7 @@ _NOTE_SIZE: Final = 12
 _LABEL_SIZE: Final = 13
 _NAME_SIZE: Final = 14
 _LEAST_FOR_A_NUMBER: Final = 34
+_FURTHER: Final = 120  # at most, for what tells cities of one name apart
 _COLOURS: Final[Mapping[str, tuple[str, str]]] = {
     "generate": ("navy", "on_accent"),
     "interactive": ("accent", "on_accent"),
@@ -155,7 +157,8 @@ class _Drawer:
         cities = [entry.city for entry in top]
         if len(months) < 2 or not any(_ranked(months[:-1], city) for city in cities):  # noqa: PLR2004  a line has two ends
             return None
-        width, height, left, right, upper, lower = 600, 400, 34, 112, 14, 42
+        width, height, left, upper, lower = 600, 400, 34, 14, 42
+        right = 112 + self._further(cities, _LABEL_SIZE)
         shown = [place.rank for month in months for city in cities if (place := _ranked([month], city)) and place.rank]
         deepest = max(min(max(shown), DEEPEST), TOP)
         beyond = max(shown) > DEEPEST
@@ -192,9 +195,9 @@ class _Drawer:
         placed = _apart([y(entry.rank or 0) for entry in top], 15, upper, height - lower + 8)
         for entry, at in zip(top, placed, strict=True):
             colour = styles.get(entry.city.city_id, ("muted",))[0]
-            label = f"{self.formats.count(entry.rank)} {self._name(entry.city)}"
             bold = entry.city.city_id in styles
-            label = typeface.fitted(label, _LABEL_SIZE, right - 18, weight=700 if bold else 400)
+            rank = f"{self.formats.count(entry.rank)} "
+            label = self._fitted(entry.city, _LABEL_SIZE, right - 18, before=rank, bold=bold)
             marks.append(Mark("text", colour, x=width - right + 14, y=at + 4.5, text=label, bold=bold))
         heads = (self.text("head_city"), *(self.formats.month(month.month) for month in months))
         return self._chart(
@@ -213,7 +216,8 @@ class _Drawer:
         if not rows:
             return None
         groups = [group for group in GROUPS if any(group in row.groups for row in rows)]
-        width, upper, step, left, right = 640, 40, 34, 92, 64
+        width, upper, step, right = 640, 40, 34, 64
+        left = 92 + self._further((row.city for row in rows), _NAME_SIZE)
         marks: list[Mark] = []
         x = float(left)
         for group in groups:
@@ -226,7 +230,7 @@ class _Drawer:
         table = []
         for place, row in enumerate(rows):
             top = upper + place * step
-            name = typeface.fitted(self._name(row.city), _NAME_SIZE, left - 12, weight=700)
+            name = self._fitted(row.city, _NAME_SIZE, left - 12, bold=True)
             marks.append(
                 Mark("text", "ink", x=left - 10, y=top + 18, text=name, anchor="end", size=_NAME_SIZE, bold=True)
             )
@@ -266,7 +270,8 @@ class _Drawer:
         entries = entries[:CITIES_OF_INTERVALS]
         if not entries:
             return None
-        width, upper, step, left, right = 640, 34, 23, 104, 20
+        width, upper, step, right = 640, 34, 23, 20
+        left = 104 + self._further((entry.city for entry in entries), _LABEL_SIZE)
         farthest = max((spans[entry.city.city_id] or (0, 0))[1] for entry in entries)
         ends = max(float(max(entry.rank or 0 for entry in entries)), farthest, 2.0)
 
@@ -285,7 +290,7 @@ class _Drawer:
             low, high = spans[entry.city.city_id] or (0.0, 0.0)
             rank, middle = entry.rank or 0, upper + step * place + step / 2
             within = rank <= TOP
-            name = typeface.fitted(self._name(entry.city), _LABEL_SIZE, left - 18, weight=700 if within else 400)
+            name = self._fitted(entry.city, _LABEL_SIZE, left - 18, bold=within)
             marks += [
                 Mark("text", "ink", x=left - 14, y=middle + 4.5, text=name, anchor="end", bold=within),
                 Mark(
@@ -437,7 +442,21 @@ class _Drawer:
         return self.formats.count(place.rank) if place else NOTHING
 
     def _name(self, city: City) -> str:
-        return city.name_zh if self.language == "zh" else city.name_en
+        return self.context.names[self.language](city)
+
+    def _fitted(self, city: City, size: float, room: float, *, before: str = "", bold: bool) -> str:
+        """The city's name in its place, cut where it is too long, but never what tells it from another."""
+        weight, mark = 700 if bold else 400, self.context.names[self.language].mark(city)
+        if not mark:
+            return typeface.fitted(before + city.called(self.language), size, room, weight=weight)
+        mark = typeface.fitted(mark, size, room / 2, weight=weight)
+        room -= typeface.width(mark, size, weight=weight)
+        return typeface.fitted(before + city.called(self.language), size, room, weight=weight) + mark
+
+    def _further(self, cities: Iterable[City], size: float) -> int:
+        """By how much the place of the names is wider than usual, for what tells cities of one name apart."""
+        marks = [self.context.names[self.language].mark(city) for city in cities]
+        return min(ceil(max((typeface.width(mark, size, weight=700) for mark in marks if mark), default=0)), _FURTHER)
 
 
 def _ranked(months: Sequence[YearMonth], city: City) -> YearPlace | None:

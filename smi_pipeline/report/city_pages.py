@@ -56,7 +56,7 @@ def _rendered(context: ReportContext, profile: Profile, language: Language, *, f
     style = faces + style_sheet(language, synthetic=context.synthetic)
     other = OTHER[language]
     return (
-        environment(language)
+        environment()
         .get_template("city.html.j2")
         .render(
             c=context,
@@ -70,8 +70,8 @@ def _rendered(context: ReportContext, profile: Profile, language: Language, *, f
             archive=ARCHIVE,
             policy=policy(style, ""),
             style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
-            name=_name(language),
-            other_name=_name(other),
+            name=context.names[language],
+            other_name=lambda city: city.called(other),
             index=catalogue(language)("index_quantitative" if context.quantitative_only else "index_composite"),
             entry=_entry(context.composite.entries, profile.city),
             ranked=sum(entry.rank is not None for entry in context.composite.entries),
@@ -86,10 +86,6 @@ def _rendered(context: ReportContext, profile: Profile, language: Language, *, f
             plot=plot,
         )
     )
-
-
-def _name(language: Language) -> Any:
-    return (lambda city: city.name_zh) if language == "zh" else (lambda city: city.name_en)
 
 
 def _entry(entries: tuple[Entry, ...], city: City) -> Entry | None:

@@ -5,16 +5,18 @@ Scores and rates are unrounded; null means not known and is never zero. Only `se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from smi_pipeline.months import Month
 from smi_pipeline.registry.models import Platform
 from smi_pipeline.report.editorial import Editorial
-from smi_pipeline.report.formats import Language
+from smi_pipeline.report.formats import LANGUAGES, Language
 from smi_pipeline.report.inputs import Status
 
 TOP = 10
@@ -31,6 +33,69 @@ class City:
     name_zh: str
     name_en: str
     province: str
+
+    def called(self, language: Language) -> str:
+        """Its name in a language."""
+        return self.name_zh if language == "zh" else self.name_en
+
+
+@dataclass(frozen=True)
+class Names:
+    """What cities are called in one language, told apart where several have the same name.
+
+    `marks` has, by city id, what follows a shared name where it stands alone; `twins` the ids of cities that share both
+    of their names with another.
+    """
+
+    language: Language
+    marks: Mapping[str, str] = field(default_factory=dict)
+    twins: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, cities: Iterable[City], language: Language) -> Self:
+        """The names of an edition's cities. A shared one is followed by what no namesake has.
+
+        That is the other name or the province (in Chinese the province or the other name); else the id.
+        """
+        other: Language = "en" if language == "zh" else "zh"
+        ways: list[Callable[[City], str]] = [lambda city: city.called(other), lambda city: city.province]
+        by_name: dict[str, dict[str, City]] = defaultdict(dict)
+        for city in cities:
+            by_name[city.called(language).casefold()][city.city_id] = city
+        marks: dict[str, str] = {}
+        twins: set[str] = set()
+        for name, namesakes in by_name.items():
+            if len(namesakes) == 1:
+                continue
+            others = [city.called(other).casefold() for city in namesakes.values()]
+            twins |= {one for one, city in namesakes.items() if others.count(city.called(other).casefold()) > 1}
+            way = next(
+                (
+                    way
+                    for way in (reversed(ways) if language == "zh" else ways)
+                    if len({way(city).casefold() for city in namesakes.values()} - {"", name}) == len(namesakes)
+                ),
+                lambda city: city.city_id,
+            )
+            form = "（{}）" if language == "zh" else " ({})"
+            marks |= {one: form.format(way(city)) for one, city in namesakes.items()}
+        return cls(language, marks, frozenset(twins))
+
+    def __call__(self, city: City) -> str:
+        """A city where its name stands alone."""
+        return city.called(self.language) + self.mark(city)
+
+    def mark(self, city: City) -> str:
+        """What tells a city from others of its name, brackets included; empty where its name is its own."""
+        return self.marks.get(city.city_id, "")
+
+    def beside(self, city: City) -> str:
+        """A city where its other name follows, which tells it apart unless that is shared, too."""
+        return self(city) if city.city_id in self.twins else city.called(self.language)
+
+    def all(self, cities: Iterable[City]) -> list[str]:
+        """Several cities, each as it is called alone."""
+        return [self(city) for city in cities]
 
 
 @dataclass(frozen=True)
@@ -499,6 +564,11 @@ class ReportContext:
     revision: Revision | None
     """Null in a month's first edition."""
     sentences: Mapping[Language, Sentences]
+
+    @cached_property
+    def names(self) -> Mapping[Language, Names]:
+        """What the monitored cities are called, by language."""
+        return {language: Names.of(self.cities, language) for language in LANGUAGES}
 
     @property
     def method_version(self) -> str:

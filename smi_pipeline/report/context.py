@@ -96,7 +96,7 @@ def report(given: ReportInput) -> ReportContext:
     if given.edition is not None and given.edition.ranks == "withheld":
         context = withhold(context, given.edition)
     titles = {"zh": given.title_zh, "en": given.title_en}
-    claims = worded(every(context, gaps=gap_claims(context)))
+    claims = worded(every(context, gaps=gap_claims(context)), context.names)
     return replace(
         context,
         claims=claims,

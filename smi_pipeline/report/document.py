@@ -459,11 +459,15 @@ class _Writer:
         """The city in this language; a dash for none."""
         if city is None:
             return NOTHING
-        return city.name_zh if self.language == "zh" else city.name_en
+        return self.context.names[self.language](city)
+
+    def _beside(self, city: City) -> tuple[str, str]:
+        """The city in this language and its other name; that is empty where it is the same."""
+        own, other = city.called(self.language), city.called("en" if self.language == "zh" else "zh")
+        return self.context.names[self.language].beside(city), "" if other == own else other
 
     def _both(self, city: City) -> str:
-        other = city.name_en if self.language == "zh" else city.name_zh
-        return self.name(city) if other == self.name(city) else f"{self.name(city)} {other}"
+        return " ".join(filter(None, self._beside(city)))
 
     def _index(self, index_name: str) -> str:
         if index_name in PLATFORMS:
@@ -489,7 +493,11 @@ class _Writer:
             cities = withheld.leading[ranking.index_name]
             caption = text("caption_listed", month=month, index=index, count=self.formats.numeral(len(cities)))
             return [
-                {"kind": "listed", "caption": self._marked(caption), "items": [self._both(city) for city in cities]}
+                {
+                    "kind": "listed",
+                    "caption": self._marked(caption),
+                    "items": [self._both(city) for city in cities],
+                }
             ]
         if not ranking.top:
             key = "nobody_ranked" if ranking.index_name == COMPOSITE else "nobody_ranked_platform"
@@ -498,13 +506,13 @@ class _Writer:
         rows = []
         for entry in ranking.top:
             change, kind = self._change(entry)
-            other = entry.city.name_en if self.language == "zh" else entry.city.name_zh
+            name, other = self._beside(entry.city)
             rows.append(
                 {
                     "rank": self.formats.count(entry.rank),
                     "tied": text("tied") if entry.tied else "",
-                    "name": self.name(entry.city),
-                    "other": other if other != self.name(entry.city) else "",
+                    "name": name,
+                    "other": other,
                     "bar": min(max(entry.score or 0.0, 0.0), 100.0),
                     "score": self.formats.score(entry.score),
                     "change": change,

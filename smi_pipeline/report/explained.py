@@ -216,6 +216,8 @@ class Explanation:
     counted_to: date | None
     """The day the newest of its figures were taken; null where none were."""
     city: City
+    cities: tuple[City, ...]
+    """All that are monitored in the month."""
     standing: Standing
     score: Amount | None
     interval: Interval | None

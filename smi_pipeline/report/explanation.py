@@ -177,6 +177,7 @@ class _Explainer:
             method=given.method.model_dump(mode="json"),
             counted_to=counted.astimezone(given.zone).date() if counted is not None else None,  # type: ignore[union-attr]
             city=given.city,
+            cities=tuple(self._names.values()),
             standing=self._standing(),
             score=None if score is None else Amount(score, float(rounded(score, 2))),
             interval=self._interval(),

@@ -58,7 +58,7 @@ def _rendered(explanation: Explanation, language: Language, *, faces: str) -> st
     words, formats, text = Words(explanation, language), Formats(language), catalogue(language)
     style, drawn = faces + style_sheet(language, synthetic=explanation.synthetic), explanation.interval
     return (
-        environment(language)
+        environment()
         .get_template("explanation.html.j2")
         .render(
             e=explanation,

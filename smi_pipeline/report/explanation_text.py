@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from smi_pipeline.index.contributions import EXPERT
-from smi_pipeline.report.content import City
+from smi_pipeline.report.content import City, Names
 from smi_pipeline.report.explained import (
     AccountPart,
     Amount,
@@ -65,6 +65,7 @@ class Words:
         self._given = explanation
         self._text = catalogue(language)
         self._format = Formats(language)
+        self._names = Names.of(explanation.cities, language)
 
     @property
     def title(self) -> str:
@@ -93,7 +94,7 @@ class Words:
 
     def name(self, city: City) -> str:
         """The city in the language."""
-        return city.name_zh if self._format.language == "zh" else city.name_en
+        return self._names(city)
 
     def standing(self) -> Iterator[str]:
         """Rank, score, status, and what the score adds up from."""
@@ -247,7 +248,7 @@ class Words:
                 limits = {"needed": f.count(rule["raters"]), "limit": f.plain(rule["rerate_above_sd"])}
                 yield self._text(f"explain_experts_{flag}", **limits)
         if part.round is not None:
-            yield from map(Wording(f.language), expert_claims(part.round, rule))
+            yield from map(Wording(f.language, self._names), expert_claims(part.round, rule))
 
     def change(self) -> Iterator[str]:
         """What moved score and rank since the month before, or why that cannot be said."""

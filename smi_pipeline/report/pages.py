@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -43,7 +42,6 @@ MOVED_SHOWN: Final = 20
 
 LANG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 OTHER: Final[Mapping[Language, Language]] = {"zh": "en", "en": "zh"}
-_NAME: Final[Mapping[Language, Callable[[City], str]]] = {"zh": attrgetter("name_zh"), "en": attrgetter("name_en")}
 _PARTS: Final = ("users", "activity", "relevance", "previous", "cap")
 
 
@@ -61,7 +59,7 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
     text, formats = catalogue(language), Formats(language)
     style, code = faces + style_sheet(language, synthetic=context.synthetic), script()
     return (
-        environment(language)
+        environment()
         .get_template("page.html.j2")
         .render(
             c=context,
@@ -74,8 +72,8 @@ def _rendered(context: ReportContext, language: Language, *, faces: str) -> str:
             policy=policy(style, code),
             style=Markup(style),  # noqa: S704  our own style sheet; escaping would break the hash
             script=Markup(code),  # noqa: S704  our own script, likewise
-            name=_NAME[language],
-            other_name=_NAME[OTHER[language]],
+            name=context.names[language],
+            other_name=lambda city: city.called(OTHER[language]),
             host=host,
             bar=bar,
             charts=charts(context, language),
@@ -166,9 +164,9 @@ def drawable(value: object) -> object:
 
 
 @cache
-def environment(language: Language) -> Environment:
-    """The templates of a language: everything printed is escaped, and drawn with the report's own font or marked."""
-    made = Environment(
+def environment() -> Environment:
+    """The templates: everything printed is escaped, and drawn with the report's own font or marked."""
+    return Environment(
         loader=PackageLoader("smi_pipeline.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -177,22 +175,20 @@ def environment(language: Language) -> Environment:
         keep_trailing_newline=True,
         finalize=drawable,
     )
-    made.filters["city_name"] = _NAME[language]
-    return made
 
 
 @cache
 def style_sheet(language: Language, *, synthetic: bool) -> str:
     """The style sheet without font faces; printed pages of made-up data carry a mark in the language."""
     mark = catalogue(language)("print_mark") if synthetic else ""
-    template = environment(language).get_template("page.css.j2")
+    template = environment().get_template("page.css.j2")
     return template.render(light=LIGHT, dark=DARK, family=FAMILY, print_mark=mark)
 
 
 @cache
 def script() -> str:
     """What sorts and searches a page's long table."""
-    return environment("en").get_template("table.js.j2").render()
+    return environment().get_template("table.js.j2").render()
 
 
 def _sources(context: ReportContext) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.report.claims import grouped
-from smi_pipeline.report.content import City, Claim, Place, Sentences
+from smi_pipeline.report.content import City, Claim, Names, Place, Sentences
 from smi_pipeline.report.formats import LANGUAGES, Formats, Language
 from smi_pipeline.report.wording import Catalogue, catalogue
 
@@ -46,8 +46,9 @@ _WRITTEN: Final[Mapping[str, Callable[[Formats, Any], str]]] = {
 class Wording:
     """Words claims in one language."""
 
-    def __init__(self, language: Language) -> None:
-        self._language: Language = language
+    def __init__(self, language: Language, names: Names | None = None) -> None:
+        """Cities are called as `names` has it; each by its own name alone where it is not given."""
+        self._names = names or Names(language)
         self._text: Catalogue = catalogue(language)
         self._format = Formats(language)
         self._spelt: Mapping[str, Callable[[Any], str]] = {
@@ -98,12 +99,12 @@ class Wording:
         return self._text(f"platform_{code}")
 
     def _name(self, city: City) -> str:
-        return city.name_zh if self._language == "zh" else city.name_en
+        return self._names(city)
 
 
-def worded(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+def worded(claims: Sequence[Claim], names: Mapping[Language, Names]) -> tuple[Claim, ...]:
     """The claims with their sentences in every language."""
-    wordings = {language: Wording(language) for language in LANGUAGES}
+    wordings = {language: Wording(language, names[language]) for language in LANGUAGES}
     return tuple(
         replace(claim, said={language: wording(claim) for language, wording in wordings.items()}) for claim in claims
     )

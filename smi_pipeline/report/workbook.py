@@ -252,7 +252,7 @@ def _indicators_sheet(book: _Book) -> None:
 
 def _indicator_rows(book: _Book, profile: Profile, indicators: Sequence[str]) -> Iterator[list[Any]]:
     """A row a platform the city has figures or points on, and one of the experts' part."""
-    name = profile.city.name_zh if book.language == "zh" else profile.city.name_en
+    name = book.context.names[book.language](profile.city)
     for section in book.context.sections:
         measures: dict[str, Measure] = {m.indicator: m for m in profile.measures if m.platform == section.platform}
         figures = profile.figures.get(section.platform)
@@ -344,8 +344,8 @@ def _index_name(book: _Book, index_name: str) -> str:
 
 
 def _names(book: _Book, city: City) -> tuple[str, str, str, str]:
-    names = (city.name_zh, city.name_en) if book.language == "zh" else (city.name_en, city.name_zh)
-    return (*names, city.city_id, city.province)
+    other: Language = "en" if book.language == "zh" else "zh"
+    return (city.called(book.language), city.called(other), city.city_id, city.province)
 
 
 def _flags(book: _Book, flags: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ class SandboxProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            text=True,
+            encoding="utf-8",
             env=_environment(),
         )
         line = self._first_line(self._process, patience_seconds)
@@ -165,7 +165,7 @@ def scenario_in(folder: Path) -> Path:
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == made_of:
         return folder
     command = [sys.executable, "-m", "smi_pipeline.sandbox.scenario", str(folder)]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=_environment(), capture_output=True, encoding="utf-8", check=False)  # noqa: S603
     if done.returncode:
         raise SandboxError(f"the scenario was not written to {folder}: {done.stderr.strip()}")
     stamp.write_text(made_of, encoding="utf-8")
@@ -182,9 +182,9 @@ def _fingerprint() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with the project where Python looks for modules."""
+    """This process's environment, with the project where Python looks for modules; what is said comes in UTF-8."""
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
+    return os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
 
 
 def environment(base_url: str) -> dict[str, str]:

@@ -73,6 +73,7 @@ class TikTok:
             "bio_description": "",
             "is_verified": False,
             "follower_count": owner.followers(ask.now),
+            "following_count": 0,  # TikTok always tells it; a data set has nothing of it
             "likes_count": owner.total("likes", ask.now),
             "video_count": owner.posts_by(ask.now),
         }

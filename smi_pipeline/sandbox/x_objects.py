@@ -3,8 +3,11 @@
 A request that says `post.fields` is answered in the newer words (`repost_count`, `post_count`, `referenced_posts`,
 `includes.posts`), every other in the older ones. Quotes, bookmarks, languages and the posts behind retweets are not in
 a data set and so not in an answer; whoever expands a retweet's original is told beside the data that it is not there.
-But the newer specification knows no post without quotes and bookmarks and no user without `following_count` and
-`listed_count`: there they are 0, all `shares` having gone out as reposts.
+But X tells no post without quotes and bookmarks and no user without `following_count` and `listed_count`: they are 0,
+all `shares` having gone out as reposts. In the older words quotes are left out where the data set has no `shares`: what
+is unknown must not become 0 for whoever adds the two.
+
+Texts, and the names of users, have `&`, `<` and `>` as entities, as X sends them.
 """
 
 from __future__ import annotations
@@ -49,8 +52,7 @@ class Vocabulary:
     total: str
     referenced: str
     history: str
-    required_of_posts: tuple[str, ...] = ()
-    required_of_users: tuple[str, ...] = ()
+    quotes_required: bool = False
     further_fields: str = ""
     further_expansions: str = ""
 
@@ -82,8 +84,7 @@ OLDER = Vocabulary(
 )
 NEWER = Vocabulary(
     *("post", "post.fields", "repost_count", "post_count", "referenced_posts", "edit_history_post_ids"),
-    required_of_posts=("quote_count", "bookmark_count"),
-    required_of_users=("following_count", "listed_count"),
+    quotes_required=True,
     further_fields="article_title,matched_media_notes,note_post,note_request_suggestions,paid_partnership,"
     "suggested_source_links,suggested_source_links_with_counts",
     further_expansions="referenced_posts,username",
@@ -109,13 +110,14 @@ class View:
 
     def post(self, item: Item) -> dict[str, Any]:
         """One post with the asked-for fields that the data have."""
-        counts, text = item.counts(self.ask.now), item.text(self.ask.now)
+        counts, text = item.counts(self.ask.now), escaped(item.text(self.ask.now))
         metrics = present(
             **{self.vocabulary.reposts: counts.shares},
             reply_count=counts.comments,
             like_count=counts.likes,
+            quote_count=0 if self.vocabulary.quotes_required or counts.shares is not None else None,
+            bookmark_count=0,
             impression_count=counts.views,
-            **dict.fromkeys(self.vocabulary.required_of_posts, 0),
         )
         media = [key for key, _ in _media(item)]
         values: dict[str, Any] = {
@@ -167,7 +169,7 @@ def user_object(owner: Owner, ask: Ask) -> dict[str, Any]:
     )
     values: dict[str, Any] = {
         "id": owner.id,
-        "name": owner.name,
+        "name": escaped(owner.name),
         "username": owner.handle,
         "created_at": iso(since, milliseconds=True),
         "protected": False,
@@ -175,11 +177,17 @@ def user_object(owner: Owner, ask: Ask) -> dict[str, Any]:
         f"most_recent_{vocabulary.word}_id": newest(owner, now).id if owner.posts_by(now) else None,
         "public_metrics": present(
             followers_count=owner.followers(now),
+            following_count=0,
             **{vocabulary.total: owner.posts_by(now)},
-            **dict.fromkeys(vocabulary.required_of_users, 0),
+            listed_count=0,
         ),
     }
     return {name: value for name, value in values.items() if name in wanted and value is not None}
+
+
+def escaped(text: str) -> str:
+    """A text as X sends it: these three characters as entities, no others."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def newest(owner: Owner, now: datetime) -> Item:

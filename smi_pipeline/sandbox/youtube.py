@@ -1,13 +1,15 @@
 """YouTube Data API v3: channels, the uploads playlist of a channel, videos by id, and the search for videos.
 
 The uploads list is newest added first: a video that was scheduled stands where the data set says it was added.
-`subscriberCount` is rounded down to three figures. Durations are not in a data set: they are worked out from the id.
+`subscriberCount` is rounded down to three figures. Titles found by a search are HTML-escaped, those of lists not.
+Durations are not in a data set: they are worked out from the id.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -174,6 +176,7 @@ def _channel(owner: Owner, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
             title=owner.name,
             description="",
             customUrl="@" + owner.handle.lower(),
+            localized={"title": owner.name, "description": ""},
             publishedAt=iso(since.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0))
             if since
             else None,
@@ -198,6 +201,7 @@ def _playlist_item(item: Item, playlist: str, position: int, parts: Sequence[str
             "channelId": item.owner.id,
             "title": title,
             "description": description,
+            "thumbnails": _thumbnails(item),
             "channelTitle": item.owner.name,
             "playlistId": playlist,
             "position": position,
@@ -221,9 +225,11 @@ def _video(item: Item, parts: Sequence[str], ask: Ask) -> dict[str, Any]:
             "channelId": item.owner.id,
             "title": title,
             "description": description,
+            "thumbnails": _thumbnails(item),
             "channelTitle": item.owner.name,
             "categoryId": "19",
             "liveBroadcastContent": "none",
+            "localized": {"title": title, "description": description},
         },
         "contentDetails": {
             "duration": _duration(item),
@@ -249,15 +255,26 @@ def _found(item: Item, parts: Sequence[str], now: datetime) -> dict[str, Any]:
     snippet = {
         "publishedAt": iso(item.created_at),
         "channelId": item.owner.id,
-        "title": title,
+        "title": _escaped(title),
         "description": description,
-        "channelTitle": item.owner.name,
+        "thumbnails": _thumbnails(item),
+        "channelTitle": _escaped(item.owner.name),
         "liveBroadcastContent": "none",
         "publishTime": iso(item.created_at),
     }
     told = {"snippet": snippet} if "snippet" in parts else {}
     wire_id = {"kind": "youtube#video", "videoId": item.id}
     return {"kind": "youtube#searchResult", "etag": _etag(f"search {item.id}{told}"), "id": wire_id, **told}
+
+
+def _escaped(text: str) -> str:
+    """A title as searches alone send it: what HTML reads as markup as entities."""
+    return html.escape(text).replace("&#x27;", "&#39;")
+
+
+def _thumbnails(item: Item) -> dict[str, Any]:
+    """The smallest of a video's pictures, which every video has."""
+    return {"default": {"url": f"https://i.ytimg.com/vi/{item.id}/default.jpg", "width": 120, "height": 90}}
 
 
 def _resource(kind: str, wire_id: str, values: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:

@@ -204,3 +204,41 @@ def test_an_account_all_of_whose_posts_lack_a_readable_time_has_failed_and_has_n
         f"none of 1 has an id and a time that can be read; first created_at {written or 'null'!r}"
         in found["sbx_two"].detail
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Posts.CSV", "posts.csv.txt", "ｐｏｓｔｓ.csv", "posts (1).csv", "post.csv", "Followers.csv", "accounts.xlsx"],
+)
+def test_a_file_under_another_spelling_of_its_name_is_named_and_nothing_is_read(folder, name):
+    (folder / name).write_text(POSTS, encoding="utf-8")
+    stem = "followers" if name == "Followers.csv" else "accounts" if name == "accounts.xlsx" else "posts"
+    with pytest.raises(CollectionError) as refused:
+        collect(folder, "sbx_one")
+    assert str(refused.value) == (
+        f"{folder / name}: expected a file called {stem}.csv or {stem}.csv.gz; this is another name and is not read:"
+        " rename it, or move it elsewhere"
+    )
+
+
+def test_a_folder_where_a_file_is_expected_is_named(folder):
+    (folder / "followers.csv").unlink()
+    (folder / "followers.csv").mkdir()
+    with pytest.raises(CollectionError, match=r"followers\.csv: expected a file called .* this is a folder"):
+        collect(folder, "sbx_one")
+
+
+def test_a_file_that_is_there_packed_and_plain_is_refused(folder):
+    with gzip.open(folder / "posts.csv.gz", "wt", encoding="utf-8") as packed:
+        packed.write(POSTS)
+    with pytest.raises(CollectionError, match=r"expected one of posts\.csv and posts\.csv\.gz, found both"):
+        collect(folder, "sbx_one")
+
+
+@pytest.mark.parametrize("name", ["2025-5", "2025_05", "２０２５-05", "202505"])
+def test_a_month_that_is_there_under_another_spelling_is_named(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "2025-06").mkdir()
+    with pytest.raises(CollectionError) as refused:
+        collect(tmp_path / "2025-05", "sbx_one")
+    assert str(refused.value).startswith(f"{tmp_path / name}: expected a folder called 2025-05; this is a folder")

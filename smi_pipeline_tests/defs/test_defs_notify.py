@@ -27,15 +27,16 @@ def chat(monkeypatch):
     """A chat on loopback: the texts it got, and the status it answers with."""
 
     class Chat(HTTPServer):
-        status, texts = 200, []
+        status, texts, answer = 200, [], b"ok"
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
-            if self.server.status == 200:
-                self.server.texts.append(text)
+            if self.server.status == 200 and self.server.answer == b"ok":
+                self.server.texts.append(text if isinstance(text, str) else text["content"])
             self.send_response(self.server.status)
             self.end_headers()
+            self.wfile.write(self.server.answer)
 
         def log_message(self, *_):
             """Nothing on the terminal."""
@@ -177,3 +178,30 @@ def test_no_secret_is_in_the_file_that_is_kept(instance, sensor, chat, lake):
     assert "x: 503" in kept
     assert "CANARY" not in kept
     assert [line.kind for line in told(lake)] == ["failure"]
+
+
+def test_a_chat_that_refuses_with_a_200_gets_everything_later(instance, sensor, chat):
+    chat.answer = b'{"errcode":310000,"errmsg":"keywords not in content"}'
+    run(instance, fails=["x"])
+    assert "1 lines wait: the webhook at 127.0.0.1 answered 200" in sensor()
+    assert chat.texts == []
+    chat.answer = b"ok"
+    assert "1 lines sent" in sensor()
+    assert [text.count("[FAILED]") for text in chat.texts] == [1]
+
+
+def test_notices_that_are_too_much_for_one_message_of_a_chat_come_in_several(sensor, chat, lake, monkeypatch):
+    """WeCom takes 2,048 bytes: a refused message would hold back all that come after it."""
+    monkeypatch.setenv("SMI_NOTIFY_CHAT", "wecom")
+    settings.cache_clear()
+    for number in range(4):
+        tell(lake, Notice(cause=f"c{number}", kind="failure", title=f"t{number}", text="市" * 300), datetime.now(UTC))
+    tell(lake, Notice(cause="long", kind="news", title="t4", text="市" * 3000, link="https://l"), datetime.now(UTC))
+    assert ["2 lines sent" in sensor(), "2 lines sent" in sensor(), "1 lines sent" in sensor()] == [True] * 3
+    assert [[f"t{number}" in text for number in range(5)] for text in chat.texts] == [
+        [True, True, False, False, False],
+        [False, False, True, True, False],
+        [False, False, False, False, True],
+    ]
+    assert max(len(text.encode()) for text in chat.texts) <= 2048
+    assert chat.texts[-1].endswith("…\nhttps://l")

@@ -83,6 +83,22 @@ def test_a_city_that_is_better_in_everything_is_first_in_every_draw(world):
     ]
 
 
+@pytest.mark.parametrize("names", [["alone"], [f"c{number:02}" for number in range(12)]])
+def test_draws_that_rank_nobody_count_against_nobody(world, names):
+    """Without a spread two of the four scales have nothing to divide by: all figures rest on the draws of the others."""
+    for name in names:
+        world.city(name, *FOUR)
+        for platform in FOUR:
+            world.fill(MAY, platform, name, level=20)
+    made = world.edition(MAY)
+    drawn = made.model.ranks(draw(made.model, AT, None))
+    ranking = int((~np.isnan(drawn[:, 0])).sum())
+    assert 0 < ranking < len(drawn)
+    columns = ("rank", "median_rank", "rank_p05", "rank_p95", "top_probability", "tier", "draws")
+    got = assess(made, experts=None).rank_interval.select(columns)
+    assert set(got.rows()) == {(1, 1.0, 1.0, 1.0, 1.0, 1, ranking)}
+
+
 def test_intervals_stand_beside_the_ranks_of_the_composite(crowd, rated):
     made = crowd.edition(MAY, experts=rated)
     got = assess(made, experts=rated)

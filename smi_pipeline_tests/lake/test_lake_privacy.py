@@ -11,7 +11,7 @@ from lake.test_lake_collections import MAY, SEEN, Script, answered, run
 from smi_pipeline.collectors.records import Rejected
 from smi_pipeline.defs.models import derive_intermediate, graph
 from smi_pipeline.lake.connection import Lake, LakeError
-from smi_pipeline.lake.privacy import accounts_called, forget, purge, removals, remove_payloads, still_held
+from smi_pipeline.lake.privacy import accounts_called, forget, forgotten, purge, removals, remove_payloads, still_held
 from smi_pipeline.lake.reparse import reparse_month
 from smi_pipeline.sql.run import build_views
 from smi_pipeline.sums import SumTooGreat
@@ -142,6 +142,22 @@ def test_a_forgotten_accounts_posts_go_and_its_sums_are_derived_as_before(lake):
         [told] = removals(cursor, "2025-05.x.0002", "a")
         assert "posts and payloads of a were removed on 2026-11-26 (its owner asked)" in str(told)
         assert removals(cursor, "2025-05.x.0002", "b") == []
+
+
+def test_forgetting_an_account_again_does_nothing_until_there_is_something_new(lake):
+    collected(lake)
+    derive_intermediate(lake, [MAY])
+    assert forget(lake, "x", "a", reason="asked for", removed_at=NOW).rows > 0
+    snapshot, there = lake.snapshot(), said(lake, "from raw.removed")
+    again = forget(lake, "x", "a", reason="asked for again", removed_at=NOW)
+    assert (again.rows, again.months) == (0, [])
+    assert (lake.snapshot(), said(lake, "from raw.removed")) == (snapshot, there)
+    with lake.read() as cursor:
+        assert forgotten(cursor, "x", "a") == (NOW, "asked for")
+        assert forgotten(cursor, "x", "b") is None
+    collected(lake, force=True)
+    derive_intermediate(lake, [MAY])
+    assert forget(lake, "x", "a", reason="once more", removed_at=NOW).rows > 0
 
 
 def test_a_later_collection_counts_by_itself(lake):

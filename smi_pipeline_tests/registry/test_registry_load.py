@@ -354,3 +354,16 @@ def test_expert_scores_of_other_digits_are_refused():
     for score in ("７", "7_5"):
         found = mistakes(HEAD + f"R01,320100,content,{score}\n")[0]
         assert found.startswith("2025-05.csv line 2, column score: Input should be a valid number")
+
+
+@pytest.mark.parametrize("name", ["Editions.CSV", "editions.csv.txt", "ｅｄｉｔｉｏｎｓ.csv"])
+def test_an_optional_file_under_another_spelling_of_its_name_is_named_and_not_passed_over(tmp_path, name):
+    (tmp_path / "cities.csv").write_text(CITIES, encoding="utf-8")
+    (tmp_path / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")
+    (tmp_path / "cities.csv.orig").write_text("", encoding="utf-8")
+    read_folder(tmp_path)
+    (tmp_path / name).write_text("month,ranks,reason_zh,reason_en\n", encoding="utf-8")
+    with pytest.raises(RegistryError) as refused:
+        read_folder(tmp_path)
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{tmp_path / name}: expected a file called editions.csv; this is another name")

@@ -172,6 +172,7 @@ def test_an_account_is_told_without_its_name_or_id(sandbox):
         "display_name": "Some videos",
         "is_verified": False,
         "follower_count": 99,
+        "following_count": 0,
         "likes_count": 67,  # one each, every twelve hours from 1 May to this very instant
         "video_count": 67,
     }

@@ -45,7 +45,14 @@ def test_x_tells_only_the_fields_asked_for(sandbox):
     assert asked == plain | {
         "created_at": "2025-05-01T03:00:00.000Z",
         "lang": "und",
-        "public_metrics": {"retweet_count": 3, "reply_count": 2, "like_count": 3, "impression_count": 103},
+        "public_metrics": {
+            "retweet_count": 3,
+            "reply_count": 2,
+            "like_count": 3,
+            "quote_count": 0,
+            "bookmark_count": 0,
+            "impression_count": 103,
+        },
     }
 
 
@@ -54,7 +61,7 @@ def test_x_answers_post_fields_in_the_newer_words(sandbox):
     user = sandbox.x("users/by", usernames="sbx_x", user__fields="public_metrics", post__fields="id").json()["data"][0]
 
     repost = next(post for post in told if post["id"] == "2000")
-    required = {"quote_count": 0, "bookmark_count": 0}  # the newer specification knows no metrics without them
+    required = {"quote_count": 0, "bookmark_count": 0}
     assert repost["public_metrics"] == {"repost_count": 900, "like_count": 0} | required
     assert repost["referenced_posts"][0]["type"] == "retweeted"
     assert repost["edit_history_post_ids"] == ["2000"]
@@ -72,8 +79,35 @@ def test_x_tells_referenced_posts_by_the_newer_name_of_the_expansion(sandbox):
 def test_counts_that_are_not_in_the_data_are_absent_on_x_and_bad_ones_go_out_as_they_are(sandbox):
     told = sandbox.x("users/42/tweets", max_results=5, tweet__fields="public_metrics").json()["data"]
 
-    assert told[1]["public_metrics"] == {}
-    assert told[0]["public_metrics"] == {"retweet_count": 3, "reply_count": -41, "like_count": 1}
+    assert told[1]["public_metrics"] == {"bookmark_count": 0}
+    assert told[0]["public_metrics"] == {
+        "retweet_count": 3,
+        "reply_count": -41,
+        "like_count": 1,
+        "quote_count": 0,
+        "bookmark_count": 0,
+    }
+
+
+def test_users_have_what_x_always_sends_of_them(sandbox):
+    [user] = sandbox.x("users/by", usernames="sbx_x", user__fields="public_metrics").json()["data"]
+
+    assert user["public_metrics"] == {
+        "followers_count": 900,
+        "following_count": 0,
+        "tweet_count": 15,
+        "listed_count": 0,
+    }
+
+
+def test_texts_and_names_have_entities_as_x_sends_them(sandbox):
+    post = sandbox.x("tweets", ids="2002", tweet__fields="entities").json()["data"][0]
+    user = sandbox.x("users/7").json()["data"]
+
+    assert post["text"] == "Food &amp; Wine &lt;live&gt; #Tasty"
+    [tag] = post["entities"]["hashtags"]
+    assert post["text"][tag["start"] : tag["end"]] == "#Tasty"
+    assert user["name"] == "A long &amp; winding name"
 
 
 def test_videos_are_told_by_the_expanded_media_alone(sandbox):
@@ -158,7 +192,7 @@ def test_a_user_asked_for_twice_is_told_once(sandbox):
 def test_a_long_or_dotted_handle_is_folded_to_what_x_allows(sandbox):
     [user] = sandbox.x("users/by", usernames="sbx_dotted_name").json()["data"]
 
-    assert user == {"id": "7", "name": "A long name", "username": "sbx_dotted_name"}
+    assert user == {"id": "7", "name": "A long &amp; winding name", "username": "sbx_dotted_name"}
     assert sandbox.x("users/7").json()["data"] == user
     assert sandbox.x("users/by/username/sbx_dotted_name").json()["data"] == user
 

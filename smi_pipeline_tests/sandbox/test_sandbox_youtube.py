@@ -306,3 +306,20 @@ def test_searches_have_a_bucket_of_their_own_and_units_another(sandbox):
     assert [answer.status_code for answer in lists] == [200, 400, 403]
     assert reason(lists[2]) == "quotaExceeded"
     assert [answer.status_code for answer in renewed] == [200, 200]
+
+
+def test_titles_found_by_a_search_are_escaped_and_those_of_a_list_are_not(sandbox):
+    [found] = sandbox.youtube("search", part="snippet", q="Rock & Roll").json()["items"]
+    [video] = sandbox.youtube("videos", part="snippet", id="marks000001").json()["items"]
+
+    assert found["snippet"]["title"] == "Rock &amp; Roll: it&#39;s &lt;live&gt;"
+    assert video["snippet"]["title"] == "Rock & Roll: it's <live>"
+
+
+def test_snippets_have_what_youtube_always_sends_of_videos_and_channels(sandbox):
+    [video] = sandbox.youtube("videos", part="snippet", id="video000001").json()["items"]
+    [channel] = sandbox.youtube("channels", part="snippet", id=CHANNEL).json()["items"]
+
+    assert video["snippet"]["thumbnails"]["default"]["url"] == "https://i.ytimg.com/vi/video000001/default.jpg"
+    assert video["snippet"]["localized"] == {"title": "text video000001", "description": ""}
+    assert channel["snippet"]["localized"] == {"title": "A channel", "description": ""}

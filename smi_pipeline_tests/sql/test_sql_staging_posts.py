@@ -383,6 +383,14 @@ def test_the_last_observation_of_a_post_wins_even_with_a_smaller_or_unknown_coun
         ("(#one)\n#two\t#three,#four", ["four", "one", "three", "two"]),
         ("#東京🗼tower #été2025 #ประเทศไทย #القاهرة", ["été2025", "ประเทศไทย", "القاهرة", "東京"]),
         ("#️⃣ # #-", []),
+        ("#️⃣Alpha #⃣beta #\ufe0fgamma #delta", ["delta"]),
+        ("#tag1️⃣ #ok\ufe0f #ok", ["ok", "tag"]),
+        ("#می‌خواهم #क्‍ष", ["می‌خواهم", "क्‍ष"]),
+        ("#col·lecció #ジョン・スミス #བོད་ཡིག་ #a‍❤ #b·", ["a", "b", "col·lecció", "ジョン・スミス", "བོད་ཡིག"]),
+        ("#1·2 #1·b·", ["1·b"]),
+        ("https://a.example/?q=#frag http://b.example/成都?q=#x www.c.example?q=#y d.example/?q=#z", []),
+        ("https://a.example/x，#成都 看https://t.co/abc #熊猫", ["成都", "熊猫"]),
+        ("Ends here.#one e.g.#two", ["one", "two"]),
         ("no tag", []),
         ("", []),
     ],
@@ -391,6 +399,28 @@ def test_hashtags_are_found_and_folded(shell, text, tags):
     shell.collection("x")
     shell.posts("x", {"id": "1", "text": text})
     assert shell.rows("select hashtags from staging.stg_posts") == [(sorted(tags),)]
+
+
+def test_entities_of_an_x_text_become_characters_once_and_the_raw_text_stays_as_sent(shell):
+    shell.collection("x")
+    sent = "Food &amp; Wine &lt;live&gt; &amp;lt; &#39;"
+    shell.posts("x", {"id": "1", "text": sent}, {"id": "2"})
+    assert shell.rows("select text from staging.stg_posts order by post_id") == [
+        ("Food & Wine <live> &lt; &#39;",),
+        (None,),
+    ]
+    assert shell.rows("select text from raw.x_posts order by id") == [(sent,), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "column"),
+    [("facebook", "message"), ("instagram", "caption"), ("tiktok", "video_description"), ("youtube", "title")],
+)
+def test_texts_of_the_other_platforms_are_not_escaped_and_stay_as_they_are(shell, platform, column):
+    """Facebook, Instagram, TikTok and YouTube's lists send characters: an entity in them was written by somebody."""
+    shell.collection(platform)
+    shell.posts(platform, {"id": 1 if platform == "tiktok" else "1", column: "how to write &amp; in HTML"})
+    assert shell.rows("select text from staging.stg_posts") == [("how to write &amp; in HTML",)]
 
 
 def test_a_post_without_a_text_has_unknown_hashtags(shell):

@@ -29,6 +29,12 @@ def test_every_platforms_account_figures_come_together(shell):
     ]
 
 
+def test_entities_of_the_name_of_an_x_account_become_characters(shell):
+    shell.collection("x")
+    shell.accounts("x", {"id": "9", "name": "Arts &amp; Culture &lt;official&gt;"})
+    assert shell.rows("select name from staging.stg_x_accounts") == [("Arts & Culture <official>",)]
+
+
 def test_hidden_subscribers_are_unknown_and_never_zero(shell):
     """What a hidden count looks like is not documented: absent, or "0"."""
     shell.accounts(

@@ -116,7 +116,8 @@ class RankSpread:
         mean: likewise.
         low: the 5 % quantile: the better end.
         high: the 95 % quantile.
-        top: the share of all draws in which it is ranked `best` or better; a draw without a rank is not.
+        top: of the draws in which it is ranked, as for the four above, the share that ranks it `best` or better; 0 if
+            it is ranked in none.
         ranked: the share of draws in which it is ranked.
     """
 
@@ -152,7 +153,7 @@ def rank_spread(drawn: ArrayLike, *, best: int = 10, low: float = 0.05, high: fl
         mean=np.where(count > 0, total / np.maximum(count, 1), np.nan),
         low=lower,
         high=upper,
-        top=np.asarray((x <= best).mean(axis=0)),
+        top=np.asarray((x <= best).sum(axis=0) / np.maximum(count, 1)),
         ranked=np.asarray(seen.mean(axis=0)),
     )
 

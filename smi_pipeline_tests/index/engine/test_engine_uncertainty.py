@@ -70,6 +70,12 @@ def test_a_spread_by_hand():
     assert got.ranked == like(1, 1, 0.5, 0)
 
 
+def test_the_chance_of_the_top_rests_on_the_draws_that_rank_a_unit_as_the_median_does():
+    got = rank_spread(np.array([[1.0, nan], [nan, nan], [nan, nan], [2, nan]]), best=1)
+    assert got.median == like(1.5, nan)
+    assert got.top == like(0.5, 0)
+
+
 def test_one_draw_is_enough_for_a_mean():
     assert rank_spread([[3.0], [nan]]).mean == like(3)
 
