@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from smi_pipeline.collectors.fields import UNSTORABLE, Bad, Moment, PostRecord, Record, compact
+from smi_pipeline.collectors.fields import Bad, Moment, PostRecord, Record, compact
 from smi_pipeline.collectors.records import AccountResult, Outcome, Rejected, Row, Window
-from smi_pipeline.collectors.verdict import Refusal, words
+from smi_pipeline.collectors.verdict import UNSTORABLE, Refusal, words
 from smi_pipeline.registry.models import Account
 
 # What goes into its column without a further look, once the texts are known to be storable.
@@ -78,7 +78,7 @@ class Harvest:
         """The account was found by its id and calls itself `name` now: whether that is a new name."""
         if name.lower() == self.account.handle.lower():
             return "answered"
-        self.notes.append(f"renamed: the handle is now {name}")
+        self.notes.append(words(f"renamed: the handle is now {name}"))
         return "renamed"
 
     def left_out(self, fields: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from the day it runs, or is given: the sandbox's months are collected at both.
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, cast, get_args
 
 import dagster as dg
@@ -105,7 +106,8 @@ def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Acc
     def opened() -> AbstractAsyncContextManager[Collector]:
         if files is None:
             now.refuse_fictional(platform, accounts)
-        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite"), files=files)
+        clock = None if now.is_sandbox(platform) else partial(datetime.now, UTC)
+        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite", clock=clock), files=files)
 
     return opened
 
