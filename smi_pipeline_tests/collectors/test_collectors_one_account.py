@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from smi_pipeline.collectors.collect import collector
+from smi_pipeline.collectors.collect import collector, probe
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Wire
 from smi_pipeline.collectors.records import CollectionError
@@ -418,3 +418,27 @@ def test_a_listing_with_a_post_of_another_account_is_not_stored_as_this_ones(pla
     [drifted] = result.rejected
     assert drifted.reason == "drift"
     assert "9" * 3 in drifted.payload
+
+
+# --- a credential that is refused for want of a proof --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("platform", ["facebook", "instagram"])
+@pytest.mark.parametrize(
+    "wording",
+    [
+        "(#100) This call requires either app secret proof or an app access token",
+        "API calls from the server require appsecret_proof arguments",
+        "Invalid App-Secret-Proof provided in the API argument",
+    ],
+)
+def test_an_app_that_wants_a_proof_names_the_setting_to_a_collection_and_to_the_doctor(platform, wording, lab):
+    fake = lab.Fake(platform, {f"city{n}": [] for n in range(3)})
+    fake.always = lambda: lab.answer({"error": {"message": wording, "type": "OAuthException", "code": 100}}, 400)
+
+    with pytest.raises(CollectionError, match="set SMI_FACEBOOK_APP_SECRET to the secret of the token's own app"):
+        fake.collect()
+    assert len(fake.requests) == 1
+
+    with pytest.raises(CollectionError, match="SMI_FACEBOOK_APP_SECRET"):  # what `smi doctor` prints
+        asyncio.run(probe(platform, fake.make_settings(), wire=Wire(httpx.MockTransport(fake), fake.sleep)))
