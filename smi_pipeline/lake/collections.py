@@ -6,11 +6,12 @@ the accounts that are not done. Staging looks at finished collections alone, so 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import duckdb
 import polars as pl
@@ -31,6 +32,7 @@ class State:
     """One row of raw.collection_log: how far a collection was at `recorded_at`.
 
     `repeated_posts`: rows of posts beyond the first of each post, once it is finished; null where nobody has counted.
+    `sequence`: the row's number in the order of the lake's commits; null in rows of older lakes.
     """
 
     collection_id: str
@@ -52,6 +54,7 @@ class State:
     source: str | None = None
     reparsed_from: str | None = None
     repeated_posts: int | None = None
+    sequence: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,15 @@ class Subject:
 
 @dataclass
 class Collection:
-    """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile."""
+    """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile.
+
+    `needed`: the accounts of today's registry, by account_id: with an outcome of each it is finished. One that was
+    finished once stays so while accounts are added to it: what it has is whole without them.
+    """
 
     lake: Lake
     subject: Subject
-    asked: int
+    needed: frozenset[str]
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
     before: Asking = field(default_factory=Asking)  # what earlier attempts took
@@ -150,8 +157,11 @@ class Collection:
         return spent(self.lake, self.subject.platform, but=self.run)
 
     def _end(self) -> Status:
-        done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
-        return "finished" if len(done) >= self.asked else "failed"
+        return "finished" if all(self.outcomes.get(one) in TERMINAL for one in self.needed) else "failed"
+
+    def _asked(self) -> int:
+        """How many accounts it is about: those needed, and those no longer needed that have given their answer."""
+        return len(self.needed | {one for one, outcome in self.outcomes.items() if outcome in TERMINAL})
 
     def _begun(self) -> State:
         if self.state is None:
@@ -176,7 +186,7 @@ class Collection:
             recorded_at=at,
             finished_at=None,
             requests=0,
-            accounts_asked=self.asked,
+            accounts_asked=self._asked(),
             accounts_answered=0,
             accounts_failed=0,
             synthetic=about.synthetic,
@@ -195,6 +205,11 @@ class Collection:
         resume_at: datetime | None = None,
     ) -> None:
         outcomes = list(self.outcomes.values())
+        if self._begun().status == "finished":
+            status, resume_at = "finished", None
+        [[next_]] = cursor.execute(
+            "select coalesce(max(coalesce(sequence, rowid)), -1) + 1 from raw.collection_log"
+        ).fetchall()
         self.state = replace(
             self._begun(),
             status=status,
@@ -202,10 +217,12 @@ class Collection:
             finished_at=at if status == "finished" else None,
             requests=self.before.requests + asking.requests,
             requests_least=self.before.least + asking.least,
+            accounts_asked=self._asked(),
             accounts_answered=sum(outcome in READ for outcome in outcomes),
-            accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
+            accounts_failed=sum(self.outcomes.get(one, "answered") not in TERMINAL for one in self.needed),
             resume_at=resume_at,
             repeated_posts=self._repeated(cursor) if status == "finished" else None,
+            sequence=next_,
         )
         _insert(cursor, "raw.collection_log", [vars(self.state)])
         about = {
@@ -229,33 +246,72 @@ class Collection:
 def open_collection(
     lake: Lake, subject: Subject, accounts: Iterable[Account], *, force: bool
 ) -> tuple[Collection, list[Account]]:
-    """A collection to write to, and the accounts still to be asked: none when this cut is collected already.
+    """A collection to write to, and the accounts still to be requested: none when this cut is collected already.
 
-    A collection of the same cut that was broken off is resumed; `force` begins a new one.
+    A collection of the same cut goes on, whether it was broken off or lacks accounts of today's registry; `force`
+    begins a new one.
 
     Raises:
         LakeError: the lake holds real collections and this one is synthetic, or the reverse, and there is something
-            to ask.
+            to request.
     """
     wanted = list(accounts)
+    needed = frozenset(account.account_id for account in wanted)
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
-        if found is not None and found.status == "finished":
-            return Collection(lake, subject, len(wanted), found), []
-        _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
-        collection = Collection(lake, subject, len(wanted), found)
-        if found is None:
-            return collection, wanted
-        rows = cursor.execute(
-            "select account_id, last(outcome order by observed_at) from raw.collection_account"
-            " where collection_id = $1 and month = $2 group by account_id",
-            [found.collection_id, subject.month],
-        ).fetchall()
-    collection.before = Asking(found.requests, found.requests_least or 0)
-    collection.outcomes = dict(rows)
-    collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
-    done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
-    return collection, [account for account in wanted if account.account_id not in done]
+        known = {} if found is None else _known(cursor, found)
+        missing = [account for account in wanted if not _is_settled(account, known.get(account.account_id))]
+        if missing:
+            _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
+    collection = Collection(lake, subject, needed, found)
+    if found is not None:
+        collection.before = Asking(found.requests, found.requests_least or 0)
+        collection.outcomes = {account_id: one.outcome for account_id, one in known.items()}
+    return collection, missing
+
+
+def accounts_left(lake: Lake, subject: Subject, accounts: Sequence[Account]) -> list[Account]:
+    """Those of the accounts whose answers this cut does not have yet."""
+    with lake.read() as cursor:
+        found = _latest(cursor, subject)
+        known = {} if found is None else _known(cursor, found)
+    return [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
+
+
+class _Known(NamedTuple):
+    """What became of an account in a collection, by the last that was committed about it."""
+
+    handle: str
+    outcome: str
+    detail: str | None
+
+
+def _known(cursor: duckdb.DuckDBPyConnection, found: State) -> dict[str, _Known]:
+    rows = cursor.execute(
+        "select account_id, handle, outcome, detail from raw.collection_account"
+        " where collection_id = $1 and month = $2"
+        " qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1",
+        [found.collection_id, found.month],
+    ).fetchall()
+    return {account_id: _Known(*rest) for account_id, *rest in rows}
+
+
+# What a 404 page of something in between was stored as, without a word of the platform's own.
+_NO_WORDS = re.compile(r"(.*: )?HTTP (404|410)", re.DOTALL)
+
+
+def _is_settled(account: Account, known: _Known | None) -> bool:
+    """Whether what is known of an account need not be requested again.
+
+    It need where the account failed or was put off; where nothing came of it and its handle has been corrected since;
+    and where it was called missing without a word of the platform's.
+    """
+    if known is None or known.outcome not in TERMINAL:
+        return False
+    if known.outcome in READ:
+        return True
+    unfounded = known.outcome in ("missing", "unavailable") and _NO_WORDS.fullmatch(known.detail or "") is not None
+    return not unfounded and known.handle.casefold() == account.handle.casefold()
 
 
 def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
@@ -285,8 +341,8 @@ def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
     with lake.read() as cursor:
         return cursor.execute(
             "select handle, coalesce(detail, '') from raw.collection_account where outcome = 'permission'"
-            " and collection_id = (select last(collection_id order by recorded_at, collection_id)"
-            " from raw.collection_log where platform = $1) order by handle",
+            " and collection_id = (select collection_id from raw.collection_log where platform = $1"
+            " order by coalesce(sequence, rowid) desc limit 1) order by handle",
             [platform],
         ).fetchall()
 

@@ -128,7 +128,7 @@ async def _take(
             await asyncio.to_thread(collection.close)
         if collection.state is not None:
             summary.collection_id = collection.state.collection_id
-            summary.status = collection.state.status
+            summary.status = "failed" if summary.failures else collection.state.status
         return summary
 
 
