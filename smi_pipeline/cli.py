@@ -285,6 +285,7 @@ def dev(
     """Sandbox and Dagster UI together, on the demo lake. Ctrl-C stops both."""
     from smi_pipeline.dev import serve  # noqa: PLC0415
 
+    os.environ["SMI_SERVICES_NOW"] = _instant(now).isoformat()
     with sandboxed(dataset, now=_instant(now)):
         raise typer.Exit(serve(settings(), port))
 

@@ -52,12 +52,12 @@ def cut_of(month: Month, given: str | None, now: datetime) -> Cut:
     Raises:
         CollectionError: the month is not over, or the given cut is not one.
     """
-    if given is not None:
-        if given not in get_args(Cut):
-            raise CollectionError(f"cut is provisional or final, not {given!r}")
-        return cast("Cut", given)
+    if given is not None and given not in get_args(Cut):
+        raise CollectionError(f"cut is provisional or final, not {given!r}")
     if now < month.end(ZONE):
         raise CollectionError(f"{month} is not over in {ZONE}; it can be collected from {month.next}-01 on")
+    if given is not None:
+        return cast("Cut", given)
     return "final" if now >= month.cut(ZONE, FINAL_DAY) else "provisional"
 
 
@@ -172,7 +172,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
             return dg.MaterializeResult(metadata={} if again is None else asking_metadata(lake, again))
         with told_clearly():
-            cut = cut_of(month, config.cut, datetime.now(UTC))
+            cut = cut_of(month, config.cut, now.services_now or datetime.now(UTC))
             registry = current_inputs(lake, now).registry
             accounts = valid_accounts(registry.accounts, platform, month)
             if not accounts:

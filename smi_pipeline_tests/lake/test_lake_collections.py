@@ -295,3 +295,31 @@ def test_a_mended_row_finishes_its_collection_without_force(lake):
 
     assert run(lake, Script(answered("right")), ["right"]).status == "finished"
     assert run(lake, Script(then=AssertionError("requested")), ["right"]).status == "finished"
+
+
+@pytest.mark.parametrize("cut", ["provisional", "final"])
+def test_a_month_that_is_not_over_by_the_platforms_clock_is_of_no_cut(lake, cut):
+    """An account answered on 10 May: ten days of posts, which would be stored as the month's."""
+    tenth = datetime(2025, 5, 10, tzinfo=UTC)
+    with pytest.raises(CollectionError, match=r"2025-05 x: the month is not over: x's clock says 2025-05-10T00:00:00Z"):
+        run(lake, Script(answered("a", observed_at=tenth), answered("b", observed_at=tenth)), "ab", cut=cut)
+    assert table(lake, "select count(*) from raw.x_posts") == [(0,)]
+    assert table(lake, "select count(*) from raw.collection where status = 'finished'") == [(0,)]
+
+    assert run(lake, Script(answered("a"), answered("b")), "ab", cut=cut).status == "finished"
+
+
+@pytest.mark.parametrize(("latest", "over"), [(datetime(2025, 5, 31, 23, 59, tzinfo=UTC), False), (SEEN, True)])
+def test_a_vendors_month_is_over_by_the_latest_time_in_its_files(lake, latest, over):
+    early = datetime(2025, 5, 20, tzinfo=UTC)
+    absent = answered("c", posts=(), accounts=[], outcome="unavailable", detail="not in accounts.csv")
+    script = Script(
+        answered("a", observed_at=early, accounts=[], posts=()),
+        answered("b", observed_at=latest, accounts=[], posts=()),
+        absent,
+    )
+    if over:
+        assert run(lake, script, source="files").status == "finished"
+    else:
+        with pytest.raises(CollectionError, match="the latest time in the vendor's files is 2025-05-31T23:59:00Z"):
+            run(lake, script, source="files")
