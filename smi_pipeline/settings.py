@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     first_month: str = Field(default="2024-05", description="First monthly partition, YYYY-MM.")
     services_now: AwareDatetime | None = Field(
         default=None,
-        description="The services' time, where it is not this machine's (`smi dev` sets it): no later month is offered.",
+        description="The services' time where it is not this machine's (`smi dev` sets it): no later month is offered.",
     )
     zone: str | None = Field(default=None, description="Zone of the months; the method file's own when not set.")
     method: str | None = Field(

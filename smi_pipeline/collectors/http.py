@@ -183,6 +183,7 @@ class Http:
         self._turn = asyncio.Lock()
         self._params = dict(params or {})
         self._slots = asyncio.Semaphore(concurrency)
+        self._ended = asyncio.Event()
         self._first = asyncio.Lock()
         self._accepted = False
         self._stopped: CollectionError | None = None
@@ -219,6 +220,7 @@ class Http:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         secret: bool = False,
+        most: int = 0,
     ) -> Reply:
         """One answer, after as many repetitions as it takes and is worth. GET, or POST where there is a body.
 
@@ -230,6 +232,7 @@ class Http:
             form: form of a POST.
             headers: of this request alone.
             secret: the answer itself is a credential: it is read as it came and never quoted.
+            most: counted or billed records the answer can hold.
 
         Raises:
             Refusal: the platform said no to this request, or it failed for good. Its kind tells.
@@ -255,7 +258,7 @@ class Http:
                 wait_jitter=0.5,
             ):
                 with attempt:
-                    reply = await self._in_turn(endpoint, request, secret=secret)
+                    reply = await self._in_turn(endpoint, request, most, secret=secret)
         except _AgainError as error:
             self._give_up(error)
         self._fruitless = 0
@@ -321,27 +324,31 @@ class Http:
             detail = f"cannot be read (payload sha256 {_LAST_BODY.get()}): {said}"
             raise Refusal("failed", self.redact.message(words(detail))) from error
 
+    def room(self, endpoint: Endpoint) -> float:
+        """How many records the budgets leave for one more answer; infinite where they count none."""
+        return self.ledger.room(endpoint, self._now())
+
     def stop(self, error: CollectionError) -> NoReturn:
         """Nobody is asked any more: whoever asks next gets the same error without a request."""
         self._stopped = error
         raise error from None
 
-    async def _in_turn(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _in_turn(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         """Send when there is a slot. Until the platform has accepted the credential once, one at a time."""
         if not self._accepted:
             async with self._first:
                 if not self._accepted:
-                    return await self._judged(endpoint, request, secret=secret)
+                    return await self._judged(endpoint, request, most, secret=secret)
         async with self._slots:
-            reply = await self._judged(endpoint, request, secret=secret)
+            reply = await self._judged(endpoint, request, most, secret=secret)
         await asyncio.sleep(0)  # who waits for the slot sends first, and this answer is read while that one is awaited
         return reply
 
-    async def _judged(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _judged(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         await self._until_allowed(endpoint)
         if self._stopped is not None:
             raise self._stopped
-        reply = await self._counted(endpoint, request, secret=secret)
+        reply = await self._counted(endpoint, request, most, secret=secret)
         verdict = self._classify(reply)
         if self._accepted and verdict.later is not None:
             verdict = replace(verdict, kind=verdict.later)
@@ -372,13 +379,17 @@ class Http:
 
     def _put_off_if_long(self, wait: float, why: str) -> None:
         if wait > LONGEST_WAIT:
-            at = (self.last_date or datetime.now(UTC)) + timedelta(seconds=wait)
+            at = self._now() + timedelta(seconds=wait)
             self.stop(Deferred(f"{self.platform}: {why} asks for a wait of {wait:,.0f} s", resume_at=at))
 
-    async def _counted(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _counted(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         """Send, with the request in the ledger whatever comes of it."""
+        while self.ledger.must_wait(endpoint, self._now(), most):
+            await self._ended.wait()
+            if self._stopped is not None:
+                raise self._stopped
         try:
-            self.ledger.begin(endpoint, self.last_date or datetime.now(UTC))
+            self.ledger.begin(endpoint, self._now(), most)
         except Deferred as used_up:
             self.stop(used_up)
         reply = None
@@ -386,11 +397,17 @@ class Http:
             reply = await self._send(request, secret=secret)
         finally:
             at = None if reply is None else reply.at
-            self.ledger.end(endpoint, reply, at or self.last_date or datetime.now(UTC))
+            self.ledger.end(endpoint, reply, at or self._now(), most)
+            self._ended.set()  # wakes who waits for a part of the budget that was reserved
+            self._ended.clear()
         hold, gap = pace_after(reply)
         if hold or gap or endpoint.limit in self._pace:
             self._pace[endpoint.limit] = asyncio.get_running_loop().time() + hold, gap
         return reply
+
+    def _now(self) -> datetime:
+        """The platform's time as far as it is known."""
+        return self.last_date or datetime.now(UTC)
 
     def _refused(self, verdict: Verdict, detail: str) -> CollectionError:
         if verdict.resume_at is not None:

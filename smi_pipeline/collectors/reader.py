@@ -13,13 +13,27 @@ from smi_pipeline.collectors.asked import Asked, Kind
 from smi_pipeline.collectors.fields import compact
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http
-from smi_pipeline.collectors.records import AccountResult, CollectionError, Outcome, Spent, Window
+from smi_pipeline.collectors.records import (
+    TERMINAL,
+    AccountResult,
+    CollectionError,
+    Deferred,
+    Outcome,
+    Spent,
+    Window,
+)
 from smi_pipeline.collectors.stream import Emit, each, stream
 from smi_pipeline.collectors.verdict import Refusal, Reply, part, words
 from smi_pipeline.registry.models import Account, Platform
 
 # So many accounts that failed alike are their own failures; more, and half of those requested, are the platform's.
 ALIKE = 5
+# What to do where a platform's whole budget does not bring one account.
+_RAISE: dict[Platform, str] = {
+    "x": "raise SMI_X_USD_A_MONTH",
+    "youtube": "raise SMI_YOUTUBE_UNITS_A_DAY",
+    "tiktok": "raise SMI_TIKTOK_REQUESTS_A_DAY or SMI_TIKTOK_RECORDS_A_DAY",
+}
 _OWN_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[0-9a-f]{64}|\d[\d,.]*""")
 
 
@@ -89,7 +103,22 @@ class Reader(ABC):
         """Yield one result an account, as each is done: see `records.Collector`."""
 
         async def work(emit: Emit) -> None:
-            await self.work([Harvest(account, window) for account in accounts], self._watched(emit, len(accounts)))
+            done = 0
+
+            async def counted(result: AccountResult) -> None:
+                nonlocal done
+                await emit(result)
+                done += result.outcome in TERMINAL
+
+            watched = self._watched(counted, len(accounts))
+            try:
+                await self.work([Harvest(account, window) for account in accounts], watched)
+            except Deferred as deferred:
+                if done or not deferred.first_in:
+                    raise
+                raise CollectionError(
+                    f"{deferred.reason}: the whole budget brought no account to its end", remedy=_RAISE[self.platform]
+                ) from None
 
         return stream(work)
 

@@ -330,7 +330,10 @@ class TikTokReader(Reader):
     async def _ask_with(self, token: str, endpoint: Endpoint, fields: Asked, body: dict[str, Any]) -> Reply:
         headers = {"authorization": f"Bearer {token}"}
         path = f"v2/{endpoint.name}/"
-        return await self.http.ask(endpoint, path, params={"fields": str(fields)}, json_body=body, headers=headers)
+        most = PAGE_SIZE if endpoint is VIDEO_QUERY else 0
+        return await self.http.ask(
+            endpoint, path, params={"fields": str(fields)}, json_body=body, headers=headers, most=most
+        )
 
     async def _fresh_token(self, stale: str) -> str:
         """Another token than `stale`. Whoever needs one meanwhile waits for this one instead of asking as well."""

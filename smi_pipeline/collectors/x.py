@@ -41,7 +41,7 @@ from smi_pipeline.collectors.verdict import Kind, Refusal, Reply, Verdict, by_st
 from smi_pipeline.settings import Settings
 
 BATCH = 100
-PAGE_SIZE = 100
+PAGE_SIZE, LEAST_PAGE = 100, 5
 EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
 HISTORY = 3_200  # a timeline shows its newest posts up to this number, and ends there without a word
 BUSY_DAY = 100  # posts a day that an account may make after the window before the limit is thought of
@@ -172,7 +172,7 @@ class XReader(Reader):
 
     async def probe(self) -> None:
         """Ask for one user."""
-        await self.http.ask(USERS, "2/users/by", params={"usernames": "XDevelopers"})
+        await self.http.ask(USERS, "2/users/by", params={"usernames": "XDevelopers"}, most=1)
 
     async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
         """Users in hundreds: their figures come with them."""
@@ -234,7 +234,10 @@ class XReader(Reader):
         self.needed(len(values), BATCH)
         listed = ",".join(values)
         reply = await without_refused(
-            lambda: self.http.ask(USERS, path, params={parameter: listed, "user.fields": str(fields)}), fields
+            lambda: self.http.ask(
+                USERS, path, params={parameter: listed, "user.fields": str(fields)}, most=len(values)
+            ),
+            fields,
         )
         said: dict[str, tuple[Any, Reply]] = {}
         for problem in reply.listed("errors"):
@@ -253,8 +256,7 @@ class XReader(Reader):
         if window.end <= EARLIEST:
             harvest.notes.append(f"not asked: the API begins at {EARLIEST:%Y-%m-%d}")
             return outcome
-        params: dict[str, str | int] = {"max_results": PAGE_SIZE}
-        params |= {"expansions": "attachments.media_keys", "media.fields": "type"}
+        params: dict[str, str | int] = {"expansions": "attachments.media_keys", "media.fields": "type"}
         # Whether the start is included is not written anywhere; the cut decides.
         start = window.start - timedelta(seconds=1)
         if start >= EARLIEST:
@@ -300,7 +302,10 @@ class XReader(Reader):
 
         async def page() -> Reply:
             place = params | ({"pagination_token": token} if token else {})
-            return await self.http.ask(TIMELINE, path, params=place | {"tweet.fields": str(fields)})
+            # At the end of a budget a page is no larger than what is left of it.
+            size = max(LEAST_PAGE, int(min(PAGE_SIZE, self.http.room(TIMELINE))))
+            asked = place | {"max_results": size, "tweet.fields": str(fields)}
+            return await self.http.ask(TIMELINE, path, params=asked, most=size)
 
         while True:
             try:
@@ -335,8 +340,8 @@ class XReader(Reader):
         if window.start <= EARLIEST:
             return posts >= HISTORY
         self.needed(0, 1)
-        params: dict[str, str | int] = {"max_results": 5, "end_time": _iso(window.start)}
-        reply = await self.http.ask(TIMELINE, f"2/users/{user.id}/tweets", params=params)
+        params: dict[str, str | int] = {"max_results": LEAST_PAGE, "end_time": _iso(window.start)}
+        reply = await self.http.ask(TIMELINE, f"2/users/{user.id}/tweets", params=params, most=LEAST_PAGE)
         _as_many_as_said(reply)
         return not reply.part("data")
 
