@@ -112,8 +112,8 @@ def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Acc
     return opened
 
 
-def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
-    """What the UI shows of an asking; it draws every number over the partitions."""
+def asking_metadata(lake: Lake, summary: Summary, *, sandbox: bool) -> dict[str, Any]:
+    """What the UI shows of an asking; it draws every number over the partitions. The sandbox costs nothing."""
     units, records, usd = spent_on(lake, summary.collection_id or "")
     first = pl.DataFrame(summary.first_posts, infer_schema_length=None)
     return {
@@ -124,7 +124,7 @@ def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
         "fewest requests": summary.least,
         "quota units": units,
         "quota records": records,
-        "dollars at most": usd,
+        "dollars at most": 0.0 if sandbox else usd,
         "accounts asked": summary.asked,
         "coverage": sum(summary.outcomes.get(one, 0) for one in READ) / summary.asked if summary.asked else 1.0,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
@@ -170,7 +170,9 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 again = reparse_month(lake, platform, month, ZONE)
             if again is None:
                 context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
-            return dg.MaterializeResult(metadata={} if again is None else asking_metadata(lake, again))
+            return dg.MaterializeResult(
+                metadata={} if again is None else asking_metadata(lake, again, sandbox=now.is_sandbox(platform))
+            )
         with told_clearly():
             cut = cut_of(month, config.cut, now.services_now or datetime.now(UTC))
             registry = current_inputs(lake, now).registry
@@ -188,7 +190,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             # the definition tells the columns, of all its tables
             shown = {"requests": 0, **{name: value for name, value in told.items() if name != "dagster/column_schema"}}
             return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
-        return dg.MaterializeResult(metadata=asking_metadata(lake, summary))
+        return dg.MaterializeResult(metadata=asking_metadata(lake, summary, sandbox=now.is_sandbox(platform)))
 
     return raw
 
