@@ -9,7 +9,15 @@ import re
 from datetime import date
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
 Platform = Literal["facebook", "x", "instagram", "youtube", "tiktok"]
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
@@ -74,13 +82,18 @@ class Account(_Valid):
     role: str = "main"
     in_index: bool = True
 
-    @model_validator(mode="before")
+    _has_no_id: bool = PrivateAttr(default=False)  # the cell was empty: the handle is the key, and no platform's id
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _handle_stands_in_for_a_missing_id(cls, values: object) -> object:
+    def _handle_stands_in_for_a_missing_id(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
-            return values
+            return handler(values)
         handle = str(values.get("handle") or "").strip().removeprefix("@")
-        return {**values, "handle": handle, "account_id": values.get("account_id") or handle}
+        given = str(values.get("account_id") or "").strip()
+        account = handler({**values, "handle": handle, "account_id": given or handle})
+        account._has_no_id = not given  # noqa: SLF001 - its own
+        return account
 
     @model_validator(mode="after")
     def _handle_can_be_asked_for(self) -> Self:
@@ -91,6 +104,6 @@ class Account(_Valid):
 
     @property
     def platform_account_id(self) -> str | None:
-        """`account_id` where it has the form of the platform's own id, else null."""
-        form = _PLATFORM_ID.get(self.platform)
+        """`account_id` where it was given and has the form of the platform's own id, else null."""
+        form = None if self._has_no_id else _PLATFORM_ID.get(self.platform)
         return self.account_id if form is not None and form.fullmatch(self.account_id) else None

@@ -442,3 +442,21 @@ def test_an_app_that_wants_a_proof_names_the_setting_to_a_collection_and_to_the_
 
     with pytest.raises(CollectionError, match="SMI_FACEBOOK_APP_SECRET"):  # what `smi doctor` prints
         asyncio.run(probe(platform, fake.make_settings(), wire=Wire(httpx.MockTransport(fake), fake.sleep)))
+
+
+# --- a handle that looks like an id --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["", "  ", None])
+@pytest.mark.parametrize(
+    ("platform", "handle"),
+    [("x", "12306"), ("facebook", "1234567"), ("instagram", "17841400000000099"), ("youtube", "UC" + "h" * 22)],
+)
+def test_a_handle_that_looks_like_an_id_is_no_id_where_the_cell_is_empty(platform, handle, cell, lab):
+    fake = lab.Fake(platform, {handle: [lab.Post(1, lab.day(1))]})
+    account = fake.account(handle, account_id=cell)
+    assert (account.account_id, account.platform_account_id) == (handle, None)
+
+    [result] = fake.collect([account])
+    assert (result.outcome, len(result.posts)) == ("answered", 1)
+    assert fake.account(handle, account_id=handle).platform_account_id == handle  # given, it is one
