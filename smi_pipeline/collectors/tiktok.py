@@ -25,7 +25,7 @@ from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
 from smi_pipeline.collectors.paging import Pages, cursor_text
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
-from smi_pipeline.collectors.reader import Reader, answered_at
+from smi_pipeline.collectors.reader import Reader, answered_at, same_author
 from smi_pipeline.collectors.records import CollectionError, Outcome, Window
 from smi_pipeline.collectors.stream import Emit, each
 from smi_pipeline.collectors.verdict import (
@@ -216,7 +216,9 @@ class TikTokReader(Reader):
         self.needed(0, 1)
         reply = await without_refused(lambda: self._ask(USER_INFO, fields, body), fields)
         record = reply.part("data")
-        harvest.observe(read(USER, record, "the account"), record, answered_at(reply))
+        user = read(USER, record, "the account")
+        same_author("the account", harvest.account.handle, [record], "username")  # the contract has no name in it
+        harvest.observe(user, record, answered_at(reply))
         harvest.left_out(fields.refused)
 
     async def _group(self, harvests: list[Harvest], emit: Emit) -> None:

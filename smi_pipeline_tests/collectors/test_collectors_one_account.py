@@ -460,3 +460,13 @@ def test_a_handle_that_looks_like_an_id_is_no_id_where_the_cell_is_empty(platfor
     [result] = fake.collect([account])
     assert (result.outcome, len(result.posts)) == ("answered", 1)
     assert fake.account(handle, account_id=handle).platform_account_id == handle  # given, it is one
+
+
+def test_a_tiktok_account_that_names_itself_otherwise_is_not_stored(lab):
+    fake = lab.Fake("tiktok", {"city": [lab.Post(1, lab.day(1))]})
+    fake.edit = lambda body: (
+        {**body, "data": {**body["data"], "username": "another"}} if "display_name" in body["data"] else body
+    )
+
+    result = fake.one()
+    assert (result.outcome, result.posts, result.accounts) == ("failed", [], [])
