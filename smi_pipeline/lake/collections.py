@@ -95,13 +95,13 @@ class Subject:
 class Collection:
     """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile.
 
-    `needed`: the accounts of today's registry, by account_id: with an outcome of each it is finished. One that was
-    finished once stays so while accounts are added to it: what it has is whole without them.
+    `asked`: how many accounts it is about: with an outcome of each it is finished. One that was finished once stays so
+    while accounts are added to it: what it has is whole without them.
     """
 
     lake: Lake
     subject: Subject
-    needed: frozenset[str]
+    asked: int
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
     before: Asking = field(default_factory=Asking)  # what earlier attempts took
@@ -157,11 +157,8 @@ class Collection:
         return spent(self.lake, self.subject.platform, but=self.run)
 
     def _end(self) -> Status:
-        return "finished" if all(self.outcomes.get(one) in TERMINAL for one in self.needed) else "failed"
-
-    def _asked(self) -> int:
-        """How many accounts it is about: those needed, and those no longer needed that have given their answer."""
-        return len(self.needed | {one for one, outcome in self.outcomes.items() if outcome in TERMINAL})
+        done = [outcome for outcome in self.outcomes.values() if outcome in TERMINAL]
+        return "finished" if len(done) >= self.asked else "failed"
 
     def _begun(self) -> State:
         if self.state is None:
@@ -186,7 +183,7 @@ class Collection:
             recorded_at=at,
             finished_at=None,
             requests=0,
-            accounts_asked=self._asked(),
+            accounts_asked=self.asked,
             accounts_answered=0,
             accounts_failed=0,
             synthetic=about.synthetic,
@@ -217,9 +214,9 @@ class Collection:
             finished_at=at if status == "finished" else None,
             requests=self.before.requests + asking.requests,
             requests_least=self.before.least + asking.least,
-            accounts_asked=self._asked(),
+            accounts_asked=self.asked,
             accounts_answered=sum(outcome in READ for outcome in outcomes),
-            accounts_failed=sum(self.outcomes.get(one, "answered") not in TERMINAL for one in self.needed),
+            accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
             resume_at=resume_at,
             repeated_posts=self._repeated(cursor) if status == "finished" else None,
             sequence=next_,
@@ -256,17 +253,18 @@ def open_collection(
             to request.
     """
     wanted = list(accounts)
-    needed = frozenset(account.account_id for account in wanted)
+    needed = {account.account_id for account in wanted}
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
         known = {} if found is None else _known(cursor, found)
         missing = [account for account in wanted if not _is_settled(account, known.get(account.account_id))]
         if missing:
             _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
-    collection = Collection(lake, subject, needed, found)
+    # A failed account that the registry does not have any more holds nothing up.
+    outcomes = {key: one.outcome for key, one in known.items() if key in needed or one.outcome in TERMINAL}
+    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes)
     if found is not None:
         collection.before = Asking(found.requests, found.requests_least or 0)
-        collection.outcomes = {account_id: one.outcome for account_id, one in known.items()}
     return collection, missing
 
 

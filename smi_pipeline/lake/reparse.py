@@ -71,8 +71,7 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
             except Refusal as refusal:
                 raise LakeError(f"{platform} {month} {handle}: {refusal.detail}; nothing was written") from None
             results.append(replace(again, left_out=tuple(left_out or ())))
-        needed = frozenset(result.account.account_id for result in results)
-        collection = Collection(lake, subject, needed, None, reparsed_from=found.collection_id)
+        collection = Collection(lake, subject, len(results), None, reparsed_from=found.collection_id)
         collection.append(results, Asking(), last=True)
         summary = Summary(platform, found.cut, asked=len(results), status="finished")
         summary.note(results)
