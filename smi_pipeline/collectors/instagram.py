@@ -7,7 +7,7 @@ there are no shares. Source: developers.facebook.com, IG User business_discovery
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
@@ -18,7 +18,7 @@ from smi_pipeline.collectors.credentials import credential
 from smi_pipeline.collectors.fields import AccountId, Count, PostId, PostRecord, Record, Text, Time, compact, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages, cursor_text
+from smi_pipeline.collectors.paging import Pages, cursor_text, fewest
 from smi_pipeline.collectors.quota import Endpoint
 from smi_pipeline.collectors.reader import OneByOne, answered_at, same_author, same_name, same_owner
 from smi_pipeline.collectors.records import Outcome
@@ -113,6 +113,7 @@ class InstagramReader(OneByOne):
 
     async def _pages(self, harvest: Harvest, fields: Asked, media_fields: Asked, pages: Pages) -> Outcome:
         after, limit, listed = "", self._page_size, 0
+        totals: list[tuple[Any, int]] = []
         while True:
 
             async def listing(limit: int, after: str = after) -> Reply:
@@ -127,10 +128,12 @@ class InstagramReader(OneByOne):
             reply, limit = await graph.in_smaller_pages(listing, limit)
             found = reply.part("business_discovery")
             media = part(found, "media")
+            shown = part(media, "data")
+            totals.append((part(found, "media_count"), listed + (len(shown) if isinstance(shown, list) else 0)))
             if not after:
                 self._observe(harvest, found, reply)
             if media is None:  # an expanded edge without objects is left out
-                return _as_many_as_said(found, listed, reply)
+                return _as_many_as_said(media, listed, totals, reply)
             items = part(media, "data")
             posts = read(POSTS, items, "the account's media")
             same_author("the media", harvest.account.handle, items, "username")
@@ -142,7 +145,7 @@ class InstagramReader(OneByOne):
                 return "answered"
             cursor = cursor_text(part(media, "paging", "cursors", "after"), "the account's media")
             if not cursor:
-                return _as_many_as_said(found, listed, reply)
+                return _as_many_as_said(media, listed, totals, reply)
             pages.turn(cursor)
             after = f".after({cursor})"
 
@@ -162,14 +165,14 @@ class InstagramReader(OneByOne):
         harvest.observe(account, record, answered_at(reply))
 
 
-def _as_many_as_said(found: object, listed: int, reply: Reply) -> Outcome:
+def _as_many_as_said(media: object, listed: int, totals: list[tuple[Any, int]], reply: Reply) -> Outcome:
     """Make sure that media which are read to their end are as many as the account is said to have.
 
     Raises:
         Refusal: drift, they are fewer; or a page without media came after others, and nothing says that they are all.
     """
-    told, cut_short = part(found, "media_count"), listed > 0 and part(found, "media") is None
-    if (type(told) is int and told > listed) or (type(told) is not int and cut_short):
+    told = fewest(totals)
+    if (told is not None and told > listed) or (told is None and media is None and listed > 0):
         said = f"drift in the account's media: {listed} although media_count is {compact(told)}"
         raise Refusal("failed", said, at=reply.at)
     return "answered"

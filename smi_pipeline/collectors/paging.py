@@ -27,6 +27,17 @@ def cursor_text(value: Any, what: str) -> str:
     return value
 
 
+def fewest(told: Iterable[tuple[Any, int]]) -> int | None:
+    """The least of the counts that pages of one listing gave of it, null where none gave one.
+
+    A post that is made or deleted while the listing is read changes the count and not what was to be listed.
+
+    Args:
+        told: of each page the count, and how many records had been listed with it: a count below that is none.
+    """
+    return min((count for count, listed in told if type(count) is int and count >= listed), default=None)
+
+
 class Pages:
     """Watches one listing. A cursor that comes again is only a loop when its page brought nothing new.
 

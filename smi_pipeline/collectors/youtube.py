@@ -36,7 +36,7 @@ from smi_pipeline.collectors.fields import (
 )
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages, cursor_text
+from smi_pipeline.collectors.paging import Pages, cursor_text, fewest
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
 from smi_pipeline.collectors.reader import Reader, answered_at, same_author, same_name
 from smi_pipeline.collectors.records import Outcome
@@ -317,17 +317,19 @@ class YouTubeReader(Reader):
 
     async def _list(self, channel: _Channel, playlist: str, pages: Pages) -> None:
         token, restarted, dated, undated, listed = "", False, 0, 0, 0
+        totals: list[tuple[Any, int]] = []
         while True:
             try:
                 reply = await self._uploads_page(playlist, token)
             except Refusal as refusal:
                 if refusal.kind != "bad_page_token" or restarted:
                     raise
-                token, restarted, listed = "", True, 0
+                token, restarted, listed, totals = "", True, 0, []
                 pages.restart()
                 continue
             records = reply.listed("items")
             listed += len(records)
+            totals.append((reply.part("pageInfo", "totalResults"), listed))
             uploads = read(UPLOADS, records, "the uploads")
             dates = [upload.videoPublishedAt for upload in uploads if upload.videoPublishedAt is not None]
             dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
@@ -337,7 +339,7 @@ class YouTubeReader(Reader):
             if older:
                 break
             if not token:
-                _as_many_as_said(reply, listed)
+                _as_many_as_said(reply, listed, totals)
                 break
             pages.turn(token)
         if undated and not dated:
@@ -452,14 +454,14 @@ def _whole(reply: Reply) -> Found:
     return found
 
 
-def _as_many_as_said(reply: Reply, listed: int) -> None:
+def _as_many_as_said(reply: Reply, listed: int, totals: list[tuple[Any, int]]) -> None:
     """Make sure that a list which is read to its end has shown as many items as it says there are.
 
     Raises:
         Refusal: drift, it has not, or it neither shows any nor says that there are none.
     """
-    told = reply.part("pageInfo", "totalResults")
-    if (type(told) is int and told > listed) or (type(told) is not int and reply.part("items") is None):
+    told = fewest(totals)
+    if (told is not None and told > listed) or (told is None and reply.part("items") is None):
         said = f"drift in the uploads: {listed} items although totalResults is {compact(told)}"
         raise Refusal("failed", said, at=reply.at)
 

@@ -469,3 +469,22 @@ def test_a_tiktok_account_that_names_itself_otherwise_is_not_stored(lab):
 
     result = fake.one()
     assert (result.outcome, result.posts, result.accounts) == ("failed", [], [])
+
+
+@pytest.mark.parametrize("platform", ["instagram", "youtube"])
+@pytest.mark.parametrize("totals", [(5, 6, 6), (6, 6, 5)], ids=["one is made", "one is deleted"])
+def test_a_count_that_changes_while_a_listing_is_read_is_no_drift(platform, totals, lab):
+    fake = lab.Fake(platform, {"city": [lab.Post(number, lab.day(number)) for number in (25, 20, 15, 10, 5)]})
+    left = list(totals)
+
+    def edit(body):
+        if listing(platform, body) is not None:
+            told = left.pop(0)
+            if platform == "youtube":
+                return {**body, "pageInfo": {"totalResults": told}}
+            return {**body, "business_discovery": {**body["business_discovery"], "media_count": told}}
+        return body
+
+    fake.edit = edit
+    result = fake.one()
+    assert (result.outcome, len(result.posts)) == ("answered", 5)
