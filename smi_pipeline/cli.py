@@ -95,6 +95,9 @@ class Asked(StrEnum):
 MonthArgument = Annotated[str, typer.Argument(metavar="MONTH", help="A month as YYYY-MM.")]
 PlatformOption = Annotated[list[Asked] | None, typer.Option("--platform", help="Only this platform; may be repeated.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Collect anew even where the cut is there already.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do not ask for confirmation where X costs money and no budget is set.")
+]
 ToOption = Annotated[To, typer.Option("--to", help="How far to go.")]
 SandboxOption = Annotated[
     Path | None,
@@ -141,11 +144,16 @@ def demo(
 
 @app.command()
 def collect(
-    month: MonthArgument, platform: PlatformOption = None, force: ForceOption = False, sandbox: SandboxOption = None
+    month: MonthArgument,
+    platform: PlatformOption = None,
+    force: ForceOption = False,
+    sandbox: SandboxOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Ask the platforms about a month and keep what they say."""
     with sandboxed(sandbox) as server:
         [one] = _partition_range(_month(month), _month(month))
+        _confirm_cost([one], _platforms(platform), server, force=force, yes=yes)
         for cut in _cuts(server):
             _collect_cut(_launcher(), one, _platforms(platform), server, cut, force=force)
     out.print(f"{one} is collected in {settings().lake}; next: smi run {one}")
@@ -171,10 +179,12 @@ def run(
     platform: PlatformOption = None,
     force: ForceOption = False,
     sandbox: SandboxOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Collect a month, unless it is there, and derive it up to the report."""
     with sandboxed(sandbox) as server:
         months = _partition_range(_month(month), _month(month))
+        _confirm_cost(months, _platforms(platform), server, force=force, yes=yes)
         _backfill(months, to.value, _platforms(platform), server, force=force)
     if to is To.REPORT:
         _print_top(months[-1])
@@ -188,11 +198,13 @@ def backfill(
     platform: PlatformOption = None,
     force: ForceOption = False,
     sandbox: SandboxOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Collect and derive a range of months, after saying what it takes. Broken off, it goes on where it was."""
     with sandboxed(sandbox) as server:
         months = _partition_range(_month(first), _month(last))
         _show_expense(months, _platforms(platform), server, force=force)
+        _confirm_cost(months, _platforms(platform), server, force=force, yes=yes)
         _backfill(months, to.value, _platforms(platform), server, force=force)
     out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
     _print_lost(months)
@@ -286,6 +298,7 @@ def dev(
     """Sandbox and Dagster UI together, on the demo lake. Ctrl-C stops both."""
     from smi_pipeline.dev import serve  # noqa: PLC0415
 
+    os.environ["SMI_SERVICES_NOW"] = _instant(now).isoformat()
     with sandboxed(dataset, now=_instant(now)):
         raise typer.Exit(serve(settings(), port))
 
@@ -401,18 +414,41 @@ def _show_expense(
     months: Sequence[Month], platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool
 ) -> None:
     """What is about to be asked, in requests, quota days and dollars."""
-    from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
-    from smi_pipeline.defs.raw import cut_of  # noqa: PLC0415
     from smi_pipeline.expense import expense_table  # noqa: PLC0415
 
+    lake = Lake.configured(settings())
+    err.print(expense_table(lake, settings(), _due_cuts(months, server), platforms, force=force))
+
+
+def _confirm_cost(
+    months: Sequence[Month], platforms: Sequence[Platform], server: SandboxProcess | None, *, force: bool, yes: bool
+) -> None:
+    """Say what X will cost where nothing limits it, and let a person agree; without a terminal only `--yes` does."""
+    from smi_pipeline.expense import unlimited_cost  # noqa: PLC0415
+
+    lake = Lake.configured(settings())
+    cost = unlimited_cost(lake, settings(), _due_cuts(months, server), platforms, force=force)
+    if cost is None:
+        return
+    err.print(cost, markup=False, soft_wrap=True)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        _fail("nothing was requested: give --yes, or set a budget; without a terminal nobody can be asked")
+    typer.confirm("go on?", abort=True, err=True)
+
+
+def _due_cuts(months: Sequence[Month], server: SandboxProcess | None) -> list[tuple[Month, Cut, datetime]]:
+    """The cuts that months are collected at, and when: of the real services now."""
+    from smi_pipeline.defs.partitions import ZONE  # noqa: PLC0415
+    from smi_pipeline.defs.raw import cut_of  # noqa: PLC0415
+
     now, days = datetime.now(UTC), {"provisional": PROVISIONAL_DAY, "final": FINAL_DAY}
-    cuts = [
+    return [
         (month, due, now if server is None else month.cut(ZONE, days[due]))
         for month in months
         for due in (cut_of(month, cut, now) for cut in _cuts(server))
     ]
-    lake = Lake.configured(settings())
-    err.print(expense_table(lake, settings(), cuts, platforms, force=force))
 
 
 def _cuts(server: SandboxProcess | None) -> tuple[Cut | None, ...]:

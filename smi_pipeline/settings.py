@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv.parser import Binding, parse_stream
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smi_pipeline.months import Month
@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         description="Folder with cities.csv and accounts.csv; not set: the lake's own, else the bundled scenario's.",
     )
     first_month: str = Field(default="2024-05", description="First monthly partition, YYYY-MM.")
+    services_now: AwareDatetime | None = Field(
+        default=None,
+        description="The services' time where it is not this machine's (`smi dev` sets it): no later month is offered.",
+    )
     zone: str | None = Field(default=None, description="Zone of the months; the method file's own when not set.")
     method: str | None = Field(
         default=None,

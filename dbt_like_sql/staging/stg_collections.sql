@@ -3,8 +3,9 @@
 -- grain   one row per (platform, month) that was collected to the end at least once
 -- month   all months; readers filter
 -- units   instants in UTC
--- caveat  the newest finished collection wins, whatever its cut; one that is running, deferred or failed is not here,
---         so a month that was only half collected is a gap and never a low count. Snapshots of a day have no posts
+-- caveat  the finished collection that began last, in the lake's own order, wins, whatever its cut; one that is running,
+--         deferred or failed is not here, so a month that was only half collected is a gap and never a low count.
+--         Snapshots of a day have no posts
 
 select
     platform,
@@ -18,4 +19,5 @@ select
 from raw.collection
 where status = 'finished'
     and cut <> 'snapshot'
-qualify row_number() over (partition by month, platform order by finished_at desc, collection_id desc) = 1
+-- collections are numbered as they begin; the platforms' clocks decide nothing
+qualify row_number() over (partition by month, platform order by collection_id desc) = 1

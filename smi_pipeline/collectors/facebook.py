@@ -15,12 +15,12 @@ from pydantic import AliasPath, Field, TypeAdapter
 
 from smi_pipeline.collectors import graph
 from smi_pipeline.collectors.asked import Asked, without_refused
-from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
+from smi_pipeline.collectors.fields import AccountId, Count, PostId, PostRecord, Record, Text, Time, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.paging import Pages, cursor_text
 from smi_pipeline.collectors.quota import Endpoint
-from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
+from smi_pipeline.collectors.reader import OneByOne, answered_at, same_author, same_name, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, part
 from smi_pipeline.settings import Settings
@@ -32,7 +32,7 @@ PAGE_ENDPOINT, POSTS_ENDPOINT = Endpoint("page"), Endpoint("published_posts")
 class FacebookPage(Record):
     """A Page. `username` is absent where it has no vanity name; both counts are current ones."""
 
-    id: str
+    id: AccountId
     name: Text = None
     username: Text = None
     link: Text = None
@@ -137,6 +137,8 @@ class FacebookReader(OneByOne):
         record = {key: value for key, value in reply.body.items() if key != EDGE}
         page = read(PAGE, record, "the Page")
         same_owner(account, page.id)
+        if account.platform_account_id is None and page.username and page.id != account.handle:
+            same_name(account, page.username)
         harvest.platform_account_id = page.id
         harvest.observe(page, record, answered_at(reply))
         harvest.left_out(fields.refused)
@@ -147,6 +149,7 @@ def _take(harvest: Harvest, pages: Pages, edge: Any, reply: Reply) -> dict[str, 
     """Keep a page's posts first, then look for the next page: the last page has posts too."""
     items = part(edge, "data")
     posts = read(POSTS, items, "the Page's posts")
+    same_author("the posts", harvest.platform_account_id, items, "from", "id")
     older = harvest.add(posts, items, answered_at(reply))
     pages.page(post.id for post in posts)
     cursor = _next(edge)
@@ -158,15 +161,17 @@ def _take(harvest: Harvest, pages: Pages, edge: Any, reply: Reply) -> dict[str, 
 
 def _next(edge: Any) -> dict[str, str] | None:
     """The parameters of the next page. `paging.next` says that there is one; its address is never followed."""
-    address = part(edge, "paging", "next")
-    if not isinstance(address, str):
+    address, what = part(edge, "paging", "next"), "the Page's posts"
+    if address is None:
         return None
-    after = part(edge, "paging", "cursors", "after")
-    if isinstance(after, str) and after:
+    if not isinstance(address, str):
+        raise Refusal("failed", f"drift in {what}: paging.next: expected a text, found {type(address).__name__}")
+    after = cursor_text(part(edge, "paging", "cursors", "after"), what)
+    if after:
         return {"after": after}
     query = parse_qs(address.partition("?")[2])
     names = ("after",) if "after" in query else ("since", "until", "__paging_token")
-    cursor = {name: query[name][0] for name in names if name in query}
+    cursor = {name: cursor_text(query[name][0], what) for name in names if name in query}
     if not cursor:
-        raise Refusal("failed", "drift in the Page's posts: paging.next without a cursor")
+        raise Refusal("failed", f"drift in {what}: paging.next without a cursor")
     return cursor

@@ -14,17 +14,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, PlainValidator, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainValidator, StringConstraints, TypeAdapter, ValidationError
 
-from smi_pipeline.collectors.verdict import Refusal, part
+from smi_pipeline.collectors.verdict import FIRST_YEAR, YEAR_LIMIT, Refusal, part
 
 COUNT_LIMIT = 2**63
-FIRST_YEAR, YEAR_LIMIT = 2004, 2100
 _POST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _AS_SENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _DIGITS = re.compile(r"[0-9]{1,19}")
-# DuckDB keeps neither in a varchar it can cast and export.
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ENCODER = msgspec.json.Encoder()  # a sixth of the standard library's time, and integers of any length
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -120,6 +117,8 @@ def read_texts(value: Any) -> list[str] | None:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else None
 
 
+# Of an account. It becomes part of an address, so a form that could lead elsewhere is drift.
+AccountId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Count = Annotated[int | Bad | None, PlainValidator(read_count)]
 Digits = Annotated[str | Bad | None, PlainValidator(read_digits)]
 Number = Annotated[int | Bad | None, PlainValidator(read_number)]

@@ -51,7 +51,7 @@ def forecast(platform: Platform, accounts: int, posts: float, since: float, sett
         case "x":
             requests = ceil(accounts / x.BATCH) + accounts * pages(posts, x.PAGE_SIZE)
             usd = accounts * (x.USERS.usd_a_record + posts * x.TIMELINE.usd_a_record)
-            return Forecast(requests, 0.0, usd)
+            return Forecast(requests, 0.0, 0.0 if settings.is_sandbox("x") else usd)
         case "youtube":
             listings = accounts * pages(since + 1, youtube.PAGE_SIZE)
             requests = ceil(accounts / youtube.BATCH) + listings + ceil(accounts * posts / youtube.BATCH)

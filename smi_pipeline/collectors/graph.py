@@ -32,6 +32,7 @@ from smi_pipeline.settings import Settings
 
 POLICY_BLOCK = 368
 _NO_FIELD = re.compile(r"nonexisting field \((\w+)\)")
+_PROOF = re.compile(r"app[\s_-]*secret[\s_-]*proof", re.IGNORECASE)
 BAD_PARAMETER, NO_SUCH_OBJECT = 100, 33
 MIGRATED = 21  # a Page that was merged into another one, which the message names
 TRANSIENT_CODES = (1, 2)
@@ -86,7 +87,7 @@ def classify(reply: Reply, *, variable: str) -> Verdict:
         return Verdict("failed", said) if verdict is OK else verdict
     if error.get("code") == POLICY_BLOCK:
         remedy = "the app is blocked for a violation of policies: see its dashboard"
-    elif "appsecret_proof" in said:
+    elif _demands_proof(error):
         remedy = "set SMI_FACEBOOK_APP_SECRET to the secret of the token's own app"
     verdict = decided(kind, reply, said, remedy=remedy)
     if kind == "throttle" and (minutes := minutes_to_regain_access(reply)):
@@ -97,7 +98,7 @@ def classify(reply: Reply, *, variable: str) -> Verdict:
 def _kind(error: dict[str, Any]) -> Kind | None:
     """What an error object means, null where only its HTTP status tells."""
     code, message = error.get("code"), str(error.get("message") or "").lower()
-    if "appsecret_proof" in message:
+    if _demands_proof(error):
         return "auth"
     if code == BAD_PARAMETER:
         if error.get("error_subcode") == NO_SUCH_OBJECT:
@@ -107,6 +108,11 @@ def _kind(error: dict[str, Any]) -> Kind | None:
         return "less_data"
     known = _KINDS.get(code) if isinstance(code, int) else None
     return "transient" if known is None and error.get("is_transient") is True else known
+
+
+def _demands_proof(error: dict[str, Any]) -> bool:
+    """Whether the app's proof is wanting or wrong: one code (100) for this and much else, in several wordings."""
+    return any(_PROOF.search(str(error.get(name) or "")) for name in ("message", "error_user_title", "error_user_msg"))
 
 
 async def in_smaller_pages(ask: Callable[[int], Awaitable[Reply]], limit: int) -> tuple[Reply, int]:

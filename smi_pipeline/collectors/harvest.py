@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from smi_pipeline.collectors.fields import UNSTORABLE, Bad, Moment, PostRecord, Record, compact
+from smi_pipeline.collectors.fields import Bad, Moment, PostRecord, Record, compact
 from smi_pipeline.collectors.records import AccountResult, Outcome, Rejected, Row, Window
-from smi_pipeline.collectors.verdict import Refusal, words
+from smi_pipeline.collectors.verdict import UNSTORABLE, Refusal, words
 from smi_pipeline.registry.models import Account, handle_key
 
 # What goes into its column without a further look, once the texts are known to be storable.
@@ -98,7 +98,7 @@ class Harvest:
         platform = self.account.platform
         if handle_key(platform, name) == handle_key(platform, self.account.handle):
             return "answered"
-        self.notes.append(f"renamed: the handle is now {name}")
+        self.notes.append(words(f"renamed: the handle is now {name}"))
         return "renamed"
 
     def left_out(self, fields: Sequence[str]) -> None:

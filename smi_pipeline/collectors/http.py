@@ -17,7 +17,10 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -64,6 +67,7 @@ TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
 ATTEMPTS = 6
 LONGEST_WAIT = 930.0  # seconds; X's rate windows last 900
 PATIENCE = 1800.0  # seconds for one request with all its repetitions and waits
+CLOCKS_APART = timedelta(hours=12)  # a platform's time further off than this is not believed
 # Where not one request succeeds any more, the accounts that are left are not tried one by one.
 FRUITLESS = 20
 # What a classifier may read. The others, cookies among them, go no further.
@@ -83,6 +87,8 @@ _DECODER = msgspec.json.Decoder()
 
 Transport = httpx.AsyncBaseTransport
 Params = Mapping[str, str | int]
+# The SHA-256 of the last body that came in this task: what is being read whenever reading it fails.
+_LAST_BODY: ContextVar[str] = ContextVar("last_body", default="none came")
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,8 @@ class Wire:
 
     `deadline`: seconds for one whole answer, since a drip of a byte a second resets the read timeout for ever.
     `max_bytes`: of one answer, after decompression. `rates`: the file in which processes share the platforms' rates;
-    null where this run is alone.
+    null where this run is alone. `clock`: this host's time, which the platforms' own has to agree with; null for the
+    sandbox, whose time is its own and has to agree with the first it gave.
     """
 
     transport: Transport | None = None
@@ -99,6 +106,7 @@ class Wire:
     deadline: float = 90.0
     max_bytes: int = 32 * 2**20
     rates: Path | None = None
+    clock: Callable[[], datetime] | None = None
 
 
 class _AgainError(Exception):
@@ -175,10 +183,12 @@ class Http:
         self._turn = asyncio.Lock()
         self._params = dict(params or {})
         self._slots = asyncio.Semaphore(concurrency)
+        self._ended = asyncio.Event()
         self._first = asyncio.Lock()
         self._accepted = False
         self._stopped: CollectionError | None = None
         self._not_before = 0.0
+        self._first_date: tuple[datetime, float] | None = None  # and when it came
         self._fruitless = 0
         self._transport = wire.transport or _aiohttp(concurrency)
         self._headers = {**_HEADERS_SENT, "host": self._base.netloc.decode(), **(headers or {})}
@@ -210,6 +220,7 @@ class Http:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         secret: bool = False,
+        most: int = 0,
     ) -> Reply:
         """One answer, after as many repetitions as it takes and is worth. GET, or POST where there is a body.
 
@@ -221,6 +232,7 @@ class Http:
             form: form of a POST.
             headers: of this request alone.
             secret: the answer itself is a credential: it is read as it came and never quoted.
+            most: counted or billed records the answer can hold.
 
         Raises:
             Refusal: the platform said no to this request, or it failed for good. Its kind tells.
@@ -246,7 +258,7 @@ class Http:
                 wait_jitter=0.5,
             ):
                 with attempt:
-                    reply = await self._in_turn(endpoint, request, secret=secret)
+                    reply = await self._in_turn(endpoint, request, most, secret=secret)
         except _AgainError as error:
             self._give_up(error)
         self._fruitless = 0
@@ -291,29 +303,52 @@ class Http:
                     retryable=True,
                 )
             )
-        raise Refusal("failed", words(error.detail, f"given up after {ATTEMPTS} attempts"), at=error.at) from None
+        said = words(error.detail, f"given up after {ATTEMPTS} attempts")
+        raise Refusal("failed", said, at=error.at, unanswered=True) from None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What reads answers in here and fails, whatever it raises, fails the accounts they are about and no others.
+
+        Raises:
+            Refusal: in place of any error that is neither a refusal nor about the whole platform; it says where the
+                reading failed and has the hash of the answer.
+        """
+        try:
+            yield
+        except (Refusal, CollectionError):
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {error} at {Path(frame.filename).name} line {frame.lineno}"
+            detail = f"cannot be read (payload sha256 {_LAST_BODY.get()}): {said}"
+            raise Refusal("failed", self.redact.message(words(detail))) from error
+
+    def room(self, endpoint: Endpoint) -> float:
+        """How many records the budgets leave for one more answer; infinite where they count none."""
+        return self.ledger.room(endpoint, self._now())
 
     def stop(self, error: CollectionError) -> NoReturn:
         """Nobody is asked any more: whoever asks next gets the same error without a request."""
         self._stopped = error
         raise error from None
 
-    async def _in_turn(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _in_turn(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         """Send when there is a slot. Until the platform has accepted the credential once, one at a time."""
         if not self._accepted:
             async with self._first:
                 if not self._accepted:
-                    return await self._judged(endpoint, request, secret=secret)
+                    return await self._judged(endpoint, request, most, secret=secret)
         async with self._slots:
-            reply = await self._judged(endpoint, request, secret=secret)
+            reply = await self._judged(endpoint, request, most, secret=secret)
         await asyncio.sleep(0)  # who waits for the slot sends first, and this answer is read while that one is awaited
         return reply
 
-    async def _judged(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _judged(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         await self._until_allowed(endpoint)
         if self._stopped is not None:
             raise self._stopped
-        reply = await self._counted(endpoint, request, secret=secret)
+        reply = await self._counted(endpoint, request, most, secret=secret)
         verdict = self._classify(reply)
         if self._accepted and verdict.later is not None:
             verdict = replace(verdict, kind=verdict.later)
@@ -344,13 +379,17 @@ class Http:
 
     def _put_off_if_long(self, wait: float, why: str) -> None:
         if wait > LONGEST_WAIT:
-            at = (self.last_date or datetime.now(UTC)) + timedelta(seconds=wait)
+            at = self._now() + timedelta(seconds=wait)
             self.stop(Deferred(f"{self.platform}: {why} asks for a wait of {wait:,.0f} s", resume_at=at))
 
-    async def _counted(self, endpoint: Endpoint, request: httpx.Request, *, secret: bool) -> Reply:
+    async def _counted(self, endpoint: Endpoint, request: httpx.Request, most: int, *, secret: bool) -> Reply:
         """Send, with the request in the ledger whatever comes of it."""
+        while self.ledger.must_wait(endpoint, self._now(), most):
+            await self._ended.wait()
+            if self._stopped is not None:
+                raise self._stopped
         try:
-            self.ledger.begin(endpoint, self.last_date or datetime.now(UTC))
+            self.ledger.begin(endpoint, self._now(), most)
         except Deferred as used_up:
             self.stop(used_up)
         reply = None
@@ -358,11 +397,17 @@ class Http:
             reply = await self._send(request, secret=secret)
         finally:
             at = None if reply is None else reply.at
-            self.ledger.end(endpoint, reply, at or self.last_date or datetime.now(UTC))
+            self.ledger.end(endpoint, reply, at or self._now(), most)
+            self._ended.set()  # wakes who waits for a part of the budget that was reserved
+            self._ended.clear()
         hold, gap = pace_after(reply)
         if hold or gap or endpoint.limit in self._pace:
             self._pace[endpoint.limit] = asyncio.get_running_loop().time() + hold, gap
         return reply
+
+    def _now(self) -> datetime:
+        """The platform's time as far as it is known."""
+        return self.last_date or datetime.now(UTC)
 
     def _refused(self, verdict: Verdict, detail: str) -> CollectionError:
         if verdict.resume_at is not None:
@@ -386,10 +431,20 @@ class Http:
                     await response.aclose()
         except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._transport_failed(error) from None
-        at = http_date(response.headers.get("date", ""))
+        _LAST_BODY.set(hashlib.sha256(raw).hexdigest())
+        said = http_date(response.headers.get("date", ""))
+        at = said if said is not None and self._is_believed(said) else None
         if at is not None:
             self.last_date = max(at, self.last_date or at)
         return self._reply(response, bytes(raw), at, secret=secret)
+
+    def _is_believed(self, said: datetime) -> bool:
+        """Whether a time of the platform agrees with this host's; for the sandbox, with the first it gave."""
+        now = asyncio.get_running_loop().time()
+        if self._wire.clock is not None:
+            return abs(said - self._wire.clock()) <= CLOCKS_APART
+        first, came = self._first_date = self._first_date or (said, now)
+        return abs(said - first - timedelta(seconds=now - came)) <= CLOCKS_APART
 
     def _transport_failed(self, error: Exception) -> _AgainError:
         # The aiohttp transport calls a refused connection a connect time-out; the cause says which it was.
@@ -410,8 +465,13 @@ class Http:
                 raise _AgainError("transient", self._quoted(error, raw, secret=secret), at=at) from None
             body = None  # an error page of something in between; the status says enough
         if good and at is None:
-            raise BadPayload("the answer has no readable Date header")
+            raise BadPayload(words("the answer has no Date that can be believed", self._why(response)))
         return Reply(response.status_code, headers, body, at)
+
+    def _why(self, response: httpx.Response) -> str:
+        said = response.headers.get("date", "") or "none"
+        host = "" if self._wire.clock is None else f"; this host's clock says {self._wire.clock():%Y-%m-%d %H:%M} UTC"
+        return f"it says {said}{host}"
 
     def _quoted(self, error: Exception, raw: bytes, *, secret: bool) -> str:
         """What was wrong with a body, its hash, and how it begins: enough to find it again, without a credential."""

@@ -7,7 +7,7 @@ there are no shares. Source: developers.facebook.com, IG User business_discovery
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 from smi_pipeline.collectors import graph
 from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import credential
-from smi_pipeline.collectors.fields import Count, PostId, PostRecord, Record, Text, Time, read
+from smi_pipeline.collectors.fields import AccountId, Count, PostId, PostRecord, Record, Text, Time, compact, read
 from smi_pipeline.collectors.harvest import ENOUGH, Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.paging import Pages, cursor_text, fewest
 from smi_pipeline.collectors.quota import Endpoint
-from smi_pipeline.collectors.reader import OneByOne, answered_at, same_owner
+from smi_pipeline.collectors.reader import OneByOne, answered_at, same_author, same_name, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.verdict import Refusal, Reply, Verdict, part
 from smi_pipeline.settings import Settings
@@ -32,7 +32,7 @@ PINNED = 3  # so many media can stand before the newest one: where pages are tha
 class InstagramAccount(Record):
     """A professional account as another one sees it. Both counts are current ones."""
 
-    id: str
+    id: AccountId
     username: Text = None
     name: Text = None
     followers_count: Count = None
@@ -112,7 +112,8 @@ class InstagramReader(OneByOne):
         return outcome
 
     async def _pages(self, harvest: Harvest, fields: Asked, media_fields: Asked, pages: Pages) -> Outcome:
-        after, limit = "", self._page_size
+        after, limit, listed = "", self._page_size, 0
+        totals: list[tuple[Any, int]] = []
         while True:
 
             async def listing(limit: int, after: str = after) -> Reply:
@@ -127,23 +128,26 @@ class InstagramReader(OneByOne):
             reply, limit = await graph.in_smaller_pages(listing, limit)
             found = reply.part("business_discovery")
             media = part(found, "media")
+            shown = part(media, "data")
+            totals.append((part(found, "media_count"), listed + (len(shown) if isinstance(shown, list) else 0)))
             if not after:
                 self._observe(harvest, found, reply)
-                if media is None:
-                    return self._silent(found)
-            elif media is None:  # an expanded edge without objects is left out
-                return "answered"
+            if media is None:  # an expanded edge without objects is left out
+                return _as_many_as_said(media, listed, totals, reply)
             items = part(media, "data")
             posts = read(POSTS, items, "the account's media")
+            same_author("the media", harvest.account.handle, items, "username")
+            same_author("the media", harvest.platform_account_id, items, "owner", "id")
+            listed += len(posts)
             pages.page(post.id for post in posts)
             older = harvest.add(posts, items, answered_at(reply))
             if older and pages.seen > PINNED:
                 return "answered"
             if pages.seen >= ENOUGH:  # where no time can be read, none is older: the listing would be read to its end
                 harvest.require_placed()
-            cursor = part(media, "paging", "cursors", "after")
-            if not isinstance(cursor, str) or not cursor:
-                return "answered"
+            cursor = cursor_text(part(media, "paging", "cursors", "after"), "the account's media")
+            if not cursor:
+                return _as_many_as_said(media, listed, totals, reply)
             pages.turn(cursor)
             after = f".after({cursor})"
 
@@ -157,12 +161,20 @@ class InstagramReader(OneByOne):
         record = {key: value for key, value in found.items() if key != "media"} if isinstance(found, dict) else found
         account = read(ACCOUNT, record, "business_discovery")
         same_owner(harvest.account, account.id)
+        if account.username:  # also where the id is right: nobody is found by id here
+            same_name(harvest.account, account.username)
         harvest.platform_account_id = account.id
         harvest.observe(account, record, answered_at(reply))
 
-    @staticmethod
-    def _silent(found: object) -> Outcome:
-        """No media in the answer: right for an account without any, and no answer for the others."""
-        if part(found, "media_count") not in (None, 0):
-            raise Refusal("unavailable", f"media_count is {part(found, 'media_count')} but no media are shown")
-        return "answered"
+
+def _as_many_as_said(media: object, listed: int, totals: list[tuple[Any, int]], reply: Reply) -> Outcome:
+    """Make sure that media which are read to their end are as many as the account is said to have.
+
+    Raises:
+        Refusal: drift, they are fewer; or a page without media came after others, and nothing says that they are all.
+    """
+    told = fewest(totals)
+    if (told is not None and told > listed) or (told is None and media is None and listed > 0):
+        said = f"drift in the account's media: {listed} although media_count is {compact(told)}"
+        raise Refusal("failed", said, at=reply.at)
+    return "answered"

@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from smi_pipeline.collectors.verdict import Refusal
 
 MAX_PAGES = 2_000
 MAX_EMPTY = 5
+LONGEST_CURSOR = 4_096  # characters; it becomes part of an address, which is cut or refused beyond some 8,000
+
+
+def cursor_text(value: Any, what: str) -> str:
+    """The cursor of the next page, empty where the platform names none (null or an empty text).
+
+    Raises:
+        Refusal: drift, it is no text that an address can hold. There is a next page and no way to it.
+    """
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or len(value) > LONGEST_CURSOR or not (value.isascii() and value.isprintable()):
+        shown = f"{len(value):,} characters" if isinstance(value, str) else type(value).__name__
+        expected = f"a text of at most {LONGEST_CURSOR:,} printable ASCII characters"
+        raise Refusal("failed", f"drift in {what}: the next page's cursor: expected {expected}, found {shown}")
+    return value
+
+
+def fewest(told: Iterable[tuple[Any, int]]) -> int | None:
+    """The least of the counts that pages of one listing gave of it, null where none gave one.
+
+    A post that is made or deleted while the listing is read changes the count and not what was to be listed.
+
+    Args:
+        told: of each page the count, and how many records had been listed with it: a count below that is none.
+    """
+    return min((count for count, listed in told if type(count) is int and count >= listed), default=None)
 
 
 class Pages:

@@ -1,11 +1,13 @@
 """What asking costs: a ledger per endpoint and quota day, the budgets over it, and the rates shared by all processes.
 
-Days are the platform's own (YouTube's begin at midnight in Los Angeles) and are told by the answers' `Date`. A request
-that would exceed a budget is not sent: the collection is put off until the budget begins anew.
+Days are the platform's own (YouTube's begin at midnight in Los Angeles) and are told by the answers' `Date`. A budget
+is a ceiling: what a request may take at most is reserved before it is sent, and one that could exceed a budget is not
+sent: the collection is put off until the budget begins again.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,6 +24,8 @@ from smi_pipeline.registry.models import Platform
 
 Measure = Literal["requests", "units", "records", "usd"]
 Period = Literal["day", "month"]
+_MEASURES: tuple[Measure, ...] = ("requests", "units", "records", "usd")
+_CENT_OF_A_CENT = 1e-4  # sums of prices are no exact binary numbers
 
 
 def _none(_: Reply) -> int:
@@ -79,34 +83,57 @@ class Ledger:
     _known: list[Spent] = field(default_factory=list)
     _own: dict[tuple[date, str], list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0.0]))
     _told: dict[tuple[date, str], list[float]] = field(default_factory=dict)
-    _open: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _reserved: list[float] = field(default_factory=lambda: [0, 0, 0, 0.0])
 
     def know(self, rows: Iterable[Spent]) -> None:
         """Take what other runs have spent; replaces what was known before. This run's own rows are not among them."""
         self._known = list(rows)
 
-    def begin(self, endpoint: Endpoint, at: datetime) -> None:
+    def room(self, endpoint: Endpoint, at: datetime) -> float:
+        """How many counted records one more answer may hold, infinite where no budget counts them."""
+        day, room = at.astimezone(self.zone).date(), math.inf
+        for budget in self.budgets:
+            price = {"records": 1.0, "usd": endpoint.usd_a_record}.get(budget.measure, 0.0)
+            if price:
+                room = min(room, (budget.limit - self.spent(budget, day) + _CENT_OF_A_CENT) / price)
+        return max(room, 0.0)
+
+    def must_wait(self, endpoint: Endpoint, at: datetime, most: int = 0) -> bool:
+        """Whether there is enough for a request only if those on their way take less than is reserved for them."""
+        return any(
+            self._would_take(budget, endpoint, at, most) <= budget.limit + _CENT_OF_A_CENT
+            and self._would_take(budget, endpoint, at, most) + self._reserved[_index(budget)]
+            > budget.limit + _CENT_OF_A_CENT
+            for budget in self.budgets
+        )
+
+    def begin(self, endpoint: Endpoint, at: datetime, most: int = 0) -> None:
         """A request is about to be sent, at `at` by the platform's clock as far as it is known.
 
+        `most`: counted records its answer can hold, which are reserved until it is there.
+
         Raises:
-            Deferred: it would exceed a budget; it must not be sent.
+            Deferred: it could exceed a budget; it must not be sent.
         """
         day = at.astimezone(self.zone).date()
         for budget in self.budgets:
-            used = self.spent(budget, day)
-            waiting = sum(self._open.values()) if budget.measure in ("requests", "units") else 0
-            least = endpoint.units if budget.measure == "units" else 1 if budget.measure == "requests" else 0
-            if used + waiting + least > budget.limit or used >= budget.limit:
+            used, reserved = self.spent(budget, day), self._reserved[_index(budget)]
+            takes = self._would_take(budget, endpoint, at, most) + reserved
+            if takes > budget.limit + _CENT_OF_A_CENT or used >= budget.limit:
+                more = _at_most(endpoint, most)[_index(budget)]
                 raise Deferred(
                     f"{self.platform}: {used:,.10g} of {budget.limit:,.10g} {budget.measure} of this {budget.period}"
-                    " are used up",
+                    f" are used up, and the next request may take {more:,.10g}",
                     resume_at=budget.renewed(day, self.zone),
+                    first_in=self._others(budget, day) == 0,
                 )
-        self._open[endpoint.name] += endpoint.units
+        for index, more in enumerate(_at_most(endpoint, most)):
+            self._reserved[index] += more
 
-    def end(self, endpoint: Endpoint, reply: Reply | None, at: datetime) -> None:
-        """The request was answered by `reply`, or by nothing that could be read."""
-        self._open[endpoint.name] -= endpoint.units
+    def end(self, endpoint: Endpoint, reply: Reply | None, at: datetime, most: int = 0) -> None:
+        """The request was answered by `reply`, or by nothing that could be read. `most`: as it was reserved."""
+        for index, reserved in enumerate(_at_most(endpoint, most)):
+            self._reserved[index] -= reserved
         row = self._own[at.astimezone(self.zone).date(), endpoint.name]
         records = endpoint.records(reply) if reply is not None else 0
         for index, more in enumerate((1, endpoint.units, records, records * endpoint.usd_a_record)):
@@ -114,10 +141,18 @@ class Ledger:
 
     def spent(self, budget: Budget, day: date) -> float:
         """How much of a budget is used in the period of `day`, by everyone."""
+        first, index = budget.begins(day), _index(budget)
+        own = sum(row[index] for (when, _), row in self._own.items() if first <= when <= day)
+        return float(self._others(budget, day) + own)
+
+    def _others(self, budget: Budget, day: date) -> float:
+        """How much of it other runs have used."""
         first = budget.begins(day)
-        index = ("requests", "units", "records", "usd").index(budget.measure)
-        others = sum(getattr(row, budget.measure) for row in self._known if first <= row.day <= day)
-        return float(others + sum(row[index] for (when, _), row in self._own.items() if first <= when <= day))
+        return float(sum(getattr(row, budget.measure) for row in self._known if first <= row.day <= day))
+
+    def _would_take(self, budget: Budget, endpoint: Endpoint, at: datetime, most: int) -> float:
+        """What of a budget is used once the request is answered, if its answer is as large as it can be."""
+        return self.spent(budget, at.astimezone(self.zone).date()) + _at_most(endpoint, most)[_index(budget)]
 
     def take(self) -> list[Spent]:
         """What was spent since this was last called, to be kept."""
@@ -129,6 +164,15 @@ class Ledger:
                 rows.append(Spent(*key, int(requests), int(units), int(records), round(usd, 6)))
             self._told[key] = list(now)
         return rows
+
+
+def _index(budget: Budget) -> int:
+    return _MEASURES.index(budget.measure)
+
+
+def _at_most(endpoint: Endpoint, most: int) -> tuple[float, ...]:
+    """What one request can take: of requests, units, records and dollars."""
+    return 1, endpoint.units, most, most * endpoint.usd_a_record
 
 
 class Rates:

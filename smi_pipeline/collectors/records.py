@@ -187,9 +187,12 @@ class MissingCredential(CollectionError):  # noqa: N818 - the name says it
 class Deferred(CollectionError):  # noqa: N818 - put off, not failed
     """A quota is used up, or the platform asks for a longer wait than a run should sleep.
 
-    `resume_at` (UTC) is on the platform's clock, that of its `Date` headers.
+    `resume_at` (UTC) is on the platform's clock, that of its `Date` headers. `first_in`: a budget of our own is used
+    up, and this run alone has used it.
     """
 
-    def __init__(self, message: str, *, resume_at: datetime) -> None:
+    def __init__(self, message: str, *, resume_at: datetime, first_in: bool = False) -> None:
         super().__init__(f"{message}; resumes at {resume_at:%Y-%m-%dT%H:%M:%SZ}", retryable=True)
         self.resume_at = resume_at
+        self.first_in = first_in
+        self.reason = message

@@ -23,9 +23,9 @@ from smi_pipeline.collectors.credentials import Redactor, credential
 from smi_pipeline.collectors.fields import BigId, Count, Epoch, Flag, PostRecord, Record, Text, Texts, compact, read
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.paging import Pages, cursor_text
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
-from smi_pipeline.collectors.reader import Reader, answered_at
+from smi_pipeline.collectors.reader import Reader, answered_at, same_author
 from smi_pipeline.collectors.records import CollectionError, Outcome, Window
 from smi_pipeline.collectors.stream import Emit, each
 from smi_pipeline.collectors.verdict import (
@@ -196,7 +196,8 @@ class TikTokReader(Reader):
         async def one(harvest: Harvest) -> None:
             nonlocal ready, left
             try:
-                await self._user(harvest)
+                with self.http.reading():
+                    await self._user(harvest)
             except Refusal as refusal:
                 await emit(self.refused(harvest, refusal))
             else:
@@ -215,18 +216,24 @@ class TikTokReader(Reader):
         self.needed(0, 1)
         reply = await without_refused(lambda: self._ask(USER_INFO, fields, body), fields)
         record = reply.part("data")
-        harvest.observe(read(USER, record, "the account"), record, answered_at(reply))
+        user = read(USER, record, "the account")
+        same_author("the account", harvest.account.handle, [record], "username")  # the contract has no name in it
+        harvest.observe(user, record, answered_at(reply))
         harvest.left_out(fields.refused)
 
     async def _group(self, harvests: list[Harvest], emit: Emit) -> None:
-        """All videos of up to fifty accounts: a group is read whole, or fails whole, or is taken apart."""
+        """All videos of up to fifty accounts: a group is read whole, or taken apart where an answer cannot be taken.
+
+        Whom of the group a refusal or drift means is not said: each is requested alone, and only those it means fail.
+        """
         refused: Refusal | None = None
         at = max(harvest.observed_at for harvest in harvests if harvest.observed_at is not None)
         try:
-            for first, last in spans(harvests[0].window, at):
-                await self._span(harvests, first, last)
+            with self.http.reading():
+                for first, last in spans(harvests[0].window, at):
+                    await self._span(harvests, first, last)
         except Refusal as refusal:
-            if refusal.outcome != "failed" and len(harvests) > 1:  # whom it means is not said: each is asked alone
+            if not refusal.unanswered and len(harvests) > 1:
                 for harvest in harvests:
                     await self._group([harvest], emit)
                 return
@@ -288,7 +295,7 @@ class TikTokReader(Reader):
                 raise Refusal("failed", "drift in the videos: has_more is neither true nor false")
             if not more:
                 return
-            place = {"cursor": reply.part("data", "cursor"), "search_id": reply.part("data", "search_id")}
+            place = _next(reply)
             pages.turn(str(place["cursor"]))
 
     async def _patiently(self, fields: Asked, body: dict[str, Any]) -> Reply:
@@ -325,7 +332,10 @@ class TikTokReader(Reader):
     async def _ask_with(self, token: str, endpoint: Endpoint, fields: Asked, body: dict[str, Any]) -> Reply:
         headers = {"authorization": f"Bearer {token}"}
         path = f"v2/{endpoint.name}/"
-        return await self.http.ask(endpoint, path, params={"fields": str(fields)}, json_body=body, headers=headers)
+        most = PAGE_SIZE if endpoint is VIDEO_QUERY else 0
+        return await self.http.ask(
+            endpoint, path, params={"fields": str(fields)}, json_body=body, headers=headers, most=most
+        )
 
     async def _fresh_token(self, stale: str) -> str:
         """Another token than `stale`. Whoever needs one meanwhile waits for this one instead of asking as well."""
@@ -342,6 +352,18 @@ class TikTokReader(Reader):
                 self.http.redact.learn(token)
                 self._token = token
             return self._token
+
+
+def _next(reply: Reply) -> dict[str, Any]:
+    """Where the next page of a search begins.
+
+    Raises:
+        Refusal: drift, it is not said although there is one.
+    """
+    cursor, search = reply.part("data", "cursor"), reply.part("data", "search_id")
+    if type(cursor) is not int and not cursor_text(cursor, "the videos"):
+        raise Refusal("failed", "drift in the videos: has_more without a cursor", at=reply.at)
+    return {"cursor": cursor, "search_id": search if type(search) is int else cursor_text(search, "the videos") or None}
 
 
 def spans(window: Window, at: datetime) -> Iterator[tuple[date, date]]:

@@ -43,11 +43,17 @@ _OUTCOMES: dict[Kind, Outcome] = {
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _EPOCH = re.compile(r"[0-9]{9,11}")
 QUOTED = 300
+FIRST_YEAR, YEAR_LIMIT = 2004, 2100  # of anything a platform may date
+# DuckDB keeps neither in a varchar it can cast and export.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer: already redacted. `headers` by lower-case name; `body` is null when it is not JSON."""
+    """One answer: already redacted. `headers` by lower-case name; `body` is null when it is not JSON.
+
+    `at`: the platform's time; null where it gave none, or none that can be believed.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -69,17 +75,48 @@ class Reply:
             raise Refusal("failed", f"drift in the answer: {name}: expected a list", at=self.at)
         return value or []
 
-    def by_key(self, name: str, key: str) -> dict[str, Any]:
+    def by_key(self, name: str, key: str) -> Found:
         """The records of the list called `name`, by the text that each has at `key`.
 
         Raises:
-            Refusal: drift, one has none.
+            Refusal: drift, there is something else in place of the list.
         """
         records = self.listed(name)
-        keys = [part(record, key) for record in records]
-        if not all(isinstance(one, str) for one in keys):
-            raise Refusal("failed", f"drift in the answer: {name}: {key}: field required", at=self.at)
-        return dict(zip(keys, records, strict=True))
+        found = {called: record for record in records if isinstance(called := part(record, key), str)}
+        nameless = len(records) - sum(isinstance(part(record, key), str) for record in records)
+        said = f"drift in the answer: {name}: {key}: field required; {nameless} of {len(records)} lack it"
+        return Found(found, said if nameless else None, self.at)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Records of an answer by their key. `lacking`: why one that is not there may exist; null: the list is whole."""
+
+    records: Mapping[str, Any]
+    lacking: str | None
+    at: datetime | None
+
+    def get(self, key: str) -> Any:
+        """The record of that key, null where the platform has none.
+
+        Raises:
+            Refusal: drift, it is not there and the list is not whole.
+        """
+        if key not in self.records and self.lacking is not None:
+            raise Refusal("failed", self.lacking, at=self.at)
+        return self.records.get(key)
+
+    def only(self) -> Any:
+        """The record where one was requested, null where the platform has none.
+
+        Raises:
+            Refusal: drift, the list is not whole, or it has several.
+        """
+        if self.lacking is not None or len(self.records) > 1:
+            raise Refusal(
+                "failed", self.lacking or f"drift in the answer: {len(self.records)} in place of one", at=self.at
+            )
+        return next(iter(self.records.values()), None)
 
 
 @dataclass(frozen=True)
@@ -107,6 +144,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
     """The platform answered, and the answer is no. Concerns what was asked for, not the platform as a whole.
 
     `named`: the fields it refuses, for a bad field. `drifted`: where a record is not what it was, and the record.
+    `unanswered`: no answer came that could be read, however often it was requested.
     """
 
     def __init__(
@@ -117,6 +155,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
         at: datetime | None = None,
         named: tuple[str, ...] = (),
         drifted: tuple[str, str] | None = None,
+        unanswered: bool = False,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -124,6 +163,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
         self.at = at
         self.named = named
         self.drifted = drifted
+        self.unanswered = unanswered
 
     @property
     def outcome(self) -> Outcome:
@@ -151,8 +191,8 @@ def part(value: Any, *path: str | int) -> Any:
 
 
 def words(*parts: Any) -> str:
-    """The platform's own words in one line, the empty ones left out, cut to a bearable length."""
-    line = ": ".join(" ".join(str(p).split()) for p in parts if p not in (None, ""))
+    """The platform's own words in one line, fit to be stored, the empty ones left out, cut to a bearable length."""
+    line = UNSTORABLE.sub("\ufffd", ": ".join(" ".join(str(p).split()) for p in parts if p not in (None, "")))
     return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"
 
 
@@ -175,12 +215,13 @@ def asked_wait(reply: Reply) -> float | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """An HTTP date as an aware UTC instant, null when it is none."""
+    """An HTTP date as an aware UTC instant, null when it is none or of a year no platform answers in."""
     try:
         moment = parsedate_to_datetime(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment if FIRST_YEAR <= moment.year < YEAR_LIMIT else None
 
 
 def is_good(reply: Reply) -> bool:
@@ -189,7 +230,11 @@ def is_good(reply: Reply) -> bool:
 
 
 def by_status(reply: Reply, detail: str, *, remedy: str) -> Verdict:
-    """The verdict where the body does not decide: what HTTP itself says."""
+    """The verdict where the body does not decide: what HTTP itself says.
+
+    Never that an account is not there: only a platform says that in its own words, and something in between may answer
+    404 as well.
+    """
     if is_good(reply):
         return OK
     said = words(f"HTTP {reply.status}", detail)
@@ -197,7 +242,7 @@ def by_status(reply: Reply, detail: str, *, remedy: str) -> Verdict:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return Verdict("auth", said, remedy=remedy)
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
-            return Verdict("missing", said)
+            return Verdict("transient" if reply.body is None else "failed", said)
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Verdict("throttle", said, wait=asked_wait(reply))
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:

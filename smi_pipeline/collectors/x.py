@@ -17,19 +17,31 @@ from pydantic import AliasChoices, AliasPath, Field, TypeAdapter
 
 from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
-from smi_pipeline.collectors.fields import Count, Flag, PostId, PostRecord, Record, Text, Texts, Time, read
+from smi_pipeline.collectors.fields import (
+    AccountId,
+    Count,
+    Flag,
+    PostId,
+    PostRecord,
+    Record,
+    Text,
+    Texts,
+    Time,
+    compact,
+    read,
+)
 from smi_pipeline.collectors.harvest import Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.paging import Pages, cursor_text
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
-from smi_pipeline.collectors.reader import Reader, answered_at, same_owner
+from smi_pipeline.collectors.reader import Reader, answered_at, same_author, same_owner
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.stream import Emit, each
 from smi_pipeline.collectors.verdict import Kind, Refusal, Reply, Verdict, by_status, part, words
 from smi_pipeline.settings import Settings
 
 BATCH = 100
-PAGE_SIZE = 100
+PAGE_SIZE, LEAST_PAGE = 100, 5
 EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
 HISTORY = 3_200  # a timeline shows its newest posts up to this number, and ends there without a word
 BUSY_DAY = 100  # posts a day that an account may make after the window before the limit is thought of
@@ -55,7 +67,7 @@ def _metric(*names: str) -> Any:
 class XUser(Record):
     """An account. `protected` ones show nothing to an app."""
 
-    id: str
+    id: AccountId
     username: Text = None
     name: Text = None
     created_at: Text = None
@@ -93,6 +105,9 @@ POSTS = TypeAdapter(list[XPost])
 Then = Callable[[Harvest, dict[str, Any], Reply], Awaitable[Outcome]]  # what is to be done with a user who is there
 
 
+_ABOUT_ACCOUNTS: dict[str, Kind] = {"not-authorized-for-resource": "private", "resource-not-found": "missing"}
+
+
 def classify(reply: Reply) -> Verdict:
     """What an answer means: problem objects say it by `type` and `title`, and 402 by its status alone."""
     body = reply.body
@@ -110,8 +125,8 @@ def classify(reply: Reply) -> Verdict:
         case HTTPStatus.BAD_REQUEST if (parameters := part(body, "errors", 0, "parameters")) is not None:
             stale, named = part(parameters, "pagination_token") is not None, _refused_values(parameters)
             return Verdict("bad_page_token" if stale else "bad_field" if named else "failed", said, named=named)
-        case HTTPStatus.FORBIDDEN if kind.endswith("/not-authorized-for-resource"):
-            return Verdict("private", said)
+        case HTTPStatus.FORBIDDEN | HTTPStatus.NOT_FOUND if about := _ABOUT_ACCOUNTS.get(kind.rpartition("/")[2]):
+            return Verdict(about, said)
     return by_status(reply, said, remedy="set a valid SMI_X_BEARER_TOKEN of an app enrolled for API v2")
 
 
@@ -157,7 +172,7 @@ class XReader(Reader):
 
     async def probe(self) -> None:
         """Ask for one user."""
-        await self.http.ask(USERS, "2/users/by", params={"usernames": "XDevelopers"})
+        await self.http.ask(USERS, "2/users/by", params={"usernames": "XDevelopers"}, most=1)
 
     async def glance(self, harvests: list[Harvest], emit: Emit) -> None:
         """Users in hundreds: their figures come with them."""
@@ -178,7 +193,8 @@ class XReader(Reader):
 
     async def _batch(self, harvests: list[Harvest], emit: Emit, then: Then) -> None:
         try:
-            found = await self._users(harvests)
+            with self.http.reading():
+                found = await self._users(harvests)
         except Refusal as refusal:
             for harvest in harvests:
                 await emit(self.refused(harvest, refusal))
@@ -202,7 +218,8 @@ class XReader(Reader):
         lost = {
             harvest.account.platform_account_id: harvest
             for harvest in harvests
-            if harvest.account.platform_account_id and _problem(found[id(harvest)][0]) in ("missing", "unavailable")
+            if harvest.account.platform_account_id
+            and _problem(found[id(harvest)][0]) in ("missing", "unavailable", "failed")
         }
         if lost:
             ids = [*filter(None, lost)]
@@ -217,15 +234,19 @@ class XReader(Reader):
         self.needed(len(values), BATCH)
         listed = ",".join(values)
         reply = await without_refused(
-            lambda: self.http.ask(USERS, path, params={parameter: listed, "user.fields": str(fields)}), fields
+            lambda: self.http.ask(
+                USERS, path, params={parameter: listed, "user.fields": str(fields)}, most=len(values)
+            ),
+            fields,
         )
         said: dict[str, tuple[Any, Reply]] = {}
         for problem in reply.listed("errors"):
             for name in ("value", "resource_id"):
                 said[str(part(problem, name)).lower()] = ({"problem": problem}, reply)
-        for called, user in reply.by_key("data", key).items():
-            said[called.lower()] = (user, reply)
-        nothing = {"problem": {"title": "the answer names it neither among the users nor among the errors"}}
+        found = reply.by_key("data", key)
+        said |= {called.lower(): (user, reply) for called, user in found.records.items()}
+        unnamed = "drift in the answer: it names the account neither among the users nor among the errors"
+        nothing = {"problem": {"title": found.lacking or unnamed}}
         return {value: said.get(value, (nothing, reply)) for value in values}
 
     async def _timeline(self, harvest: Harvest, record: dict[str, Any], reply: Reply) -> Outcome:
@@ -235,8 +256,7 @@ class XReader(Reader):
         if window.end <= EARLIEST:
             harvest.notes.append(f"not asked: the API begins at {EARLIEST:%Y-%m-%d}")
             return outcome
-        params: dict[str, str | int] = {"max_results": PAGE_SIZE}
-        params |= {"expansions": "attachments.media_keys", "media.fields": "type"}
+        params: dict[str, str | int] = {"expansions": "attachments.media_keys", "media.fields": "type"}
         # Whether the start is included is not written anywhere; the cut decides.
         start = window.start - timedelta(seconds=1)
         if start >= EARLIEST:
@@ -262,7 +282,7 @@ class XReader(Reader):
         at, account = answered_at(reply), harvest.account
         outcome: Outcome = "answered"
         if "problem" in record:
-            raise Refusal(_problem(record) or "unavailable", _said(record["problem"]), at=at)
+            raise Refusal(_problem(record) or "failed", _said(record["problem"]), at=at)
         user = read(USER, record, "the user")
         if (user.username or "").lower() == account.handle.lower():
             same_owner(account, user.id)
@@ -282,7 +302,10 @@ class XReader(Reader):
 
         async def page() -> Reply:
             place = params | ({"pagination_token": token} if token else {})
-            return await self.http.ask(TIMELINE, path, params=place | {"tweet.fields": str(fields)})
+            # At the end of a budget a page is no larger than what is left of it.
+            size = max(LEAST_PAGE, int(min(PAGE_SIZE, self.http.room(TIMELINE))))
+            asked = place | {"max_results": size, "tweet.fields": str(fields)}
+            return await self.http.ask(TIMELINE, path, params=asked, most=size)
 
         while True:
             try:
@@ -293,16 +316,16 @@ class XReader(Reader):
                 token, restarted = "", True  # tokens may expire
                 pages.restart()
                 continue
-            if reply.part("data") is None:
-                _no_posts(reply)  # a page without posts may still name a next one
+            _as_many_as_said(reply)  # a page without posts may still name a next one
             items, payloads = _with_media(reply)
             posts = read(POSTS, items, "the timeline")
+            same_author("the timeline", harvest.platform_account_id, payloads, "author_id")
             pages.page(post.id for post in posts)
             older = harvest.add(posts, payloads, answered_at(reply))
-            token = reply.part("meta", "next_token")  # a short page is not the last one
+            token = cursor_text(reply.part("meta", "next_token"), "the timeline")  # a short page is not the last one
             if older or not token:
                 break
-            pages.turn(str(token))
+            pages.turn(token)
         harvest.left_out(fields.refused)
 
     async def _is_cut_off(self, harvest: Harvest, user: XUser, posts: int, at: datetime) -> bool:
@@ -317,8 +340,9 @@ class XReader(Reader):
         if window.start <= EARLIEST:
             return posts >= HISTORY
         self.needed(0, 1)
-        params: dict[str, str | int] = {"max_results": 5, "end_time": _iso(window.start)}
-        reply = await self.http.ask(TIMELINE, f"2/users/{user.id}/tweets", params=params)
+        params: dict[str, str | int] = {"max_results": LEAST_PAGE, "end_time": _iso(window.start)}
+        reply = await self.http.ask(TIMELINE, f"2/users/{user.id}/tweets", params=params, most=LEAST_PAGE)
+        _as_many_as_said(reply)
         return not reply.part("data")
 
 
@@ -327,7 +351,10 @@ def _iso(instant: datetime) -> str:
 
 
 def _problem(record: Any) -> Kind | None:
-    """What a problem object says of an account; null where it is no problem."""
+    """What a problem object says of an account; null where it is no problem.
+
+    Only what X documents of an account decides it: any other problem (over capacity, for one) passes.
+    """
     problem = part(record, "problem")
     if problem is None:
         return None
@@ -336,20 +363,29 @@ def _problem(record: Any) -> Kind | None:
         return "suspended"
     if kind.endswith("/not-authorized-for-resource") or "not authorized" in text:
         return "private"
-    return "missing" if kind.endswith("/resource-not-found") else "unavailable"
+    if kind.endswith("/resource-not-found"):
+        return "missing"
+    return "unavailable" if kind.endswith("/resource-unavailable") else "failed"
 
 
 def _said(problem: Any) -> str:
     return words(part(problem, "title"), part(problem, "detail"))
 
 
-def _no_posts(reply: Reply) -> None:
-    """An answer without posts: right if it says so, and otherwise the reason stands in its errors."""
+def _as_many_as_said(reply: Reply) -> None:
+    """Make sure that a page of a timeline holds as many posts as it says.
+
+    Raises:
+        Refusal: drift, it does not; or it has no posts, and the reason stands in its errors.
+    """
+    data, told = reply.part("data"), reply.part("meta", "result_count")
     problem = reply.part("errors", 0)
-    if problem is not None:
-        raise Refusal(_problem({"problem": problem}) or "unavailable", _said(problem), at=reply.at)
-    if reply.part("meta", "result_count") != 0:
-        raise Refusal("failed", "drift in the timeline: no data although meta.result_count is not 0", at=reply.at)
+    if data is None and problem is not None:
+        raise Refusal(_problem({"problem": problem}) or "failed", _said(problem), at=reply.at)
+    there = len(data) if isinstance(data, list) else 0
+    if type(told) is not int or told != there:
+        said = f"drift in the timeline: {there} posts although meta.result_count is {compact(told)}"
+        raise Refusal("failed", said, at=reply.at)
 
 
 def _with_media(reply: Reply) -> tuple[Any, list[Any]]:

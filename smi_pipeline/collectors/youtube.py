@@ -11,24 +11,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AliasPath, Field, TypeAdapter
 
-from smi_pipeline.collectors.asked import without_refused
+from smi_pipeline.collectors.asked import Asked, without_refused
 from smi_pipeline.collectors.credentials import Redactor, credential
-from smi_pipeline.collectors.fields import Bad, Digits, Flag, Moment, PostId, PostRecord, Record, Text, Time, read
+from smi_pipeline.collectors.fields import (
+    AccountId,
+    Bad,
+    Digits,
+    Flag,
+    Moment,
+    PostId,
+    PostRecord,
+    Record,
+    Text,
+    Time,
+    compact,
+    read,
+)
 from smi_pipeline.collectors.harvest import ENOUGH, Harvest
 from smi_pipeline.collectors.http import Http, Wire
-from smi_pipeline.collectors.paging import Pages
+from smi_pipeline.collectors.paging import Pages, cursor_text, fewest
 from smi_pipeline.collectors.quota import Budget, Endpoint, Ledger
-from smi_pipeline.collectors.reader import Reader, answered_at
+from smi_pipeline.collectors.reader import Reader, answered_at, same_author, same_name
 from smi_pipeline.collectors.records import Outcome
 from smi_pipeline.collectors.stream import Emit, each, together
-from smi_pipeline.collectors.verdict import OK, Kind, Refusal, Reply, Verdict, by_status, decided, is_good, part, words
+from smi_pipeline.collectors.verdict import (
+    OK,
+    Found,
+    Kind,
+    Refusal,
+    Reply,
+    Verdict,
+    by_status,
+    decided,
+    is_good,
+    part,
+    words,
+)
 from smi_pipeline.settings import Settings
 
 BATCH = 50
@@ -54,7 +79,7 @@ REMEDY = "set a valid SMI_YOUTUBE_API_KEY of a project with the YouTube Data API
 class YouTubeChannel(Record):
     """A channel. `subscriberCount` is absent or meaningless where `hiddenSubscriberCount` is true."""
 
-    id: str
+    id: AccountId
     title: Text = Field(None, validation_alias=AliasPath("snippet", "title"))
     customUrl: Text = Field(None, validation_alias=AliasPath("snippet", "customUrl"))  # noqa: N815 - the API's name
     uploads: Text = Field(None, validation_alias=AliasPath("contentDetails", "relatedPlaylists", "uploads"))
@@ -188,7 +213,8 @@ class YouTubeReader(Reader):
         async def listing(harvest: Harvest, record: Any, reply: Reply) -> None:
             channel = _Channel(harvest)
             try:
-                await self._uploads(channel, record, reply)
+                with self.http.reading():
+                    await self._uploads(channel, record, reply)
             except Refusal as refusal:
                 channel.refusal = refusal
             await videos.take(channel)
@@ -210,40 +236,47 @@ class YouTubeReader(Reader):
         """
         fields = self.asked("account", harvests[0])
 
-        async def ask(**which: str | int) -> Reply:
-            self.needed(0, 1)
-            return await without_refused(
-                lambda: self.http.ask(CHANNELS, "channels", params={"part": str(fields), **which}), fields
-            )
-
         async def by_id(some: list[Harvest]) -> None:
             ids = ",".join(dict.fromkeys(str(harvest.account.platform_account_id) for harvest in some))
             try:
-                reply = await ask(id=ids, maxResults=BATCH)
-                found = reply.by_key("items", "id")
+                with self.http.reading():
+                    reply = await self._channels_page(fields, id=ids, maxResults=BATCH)
+                    found = _whole(reply)
             except Refusal as refusal:
                 for harvest in some:
                     await emit(self.refused(harvest, refusal))
                 return
-            await each(
-                some,
-                lambda h: then(h, found.get(str(h.account.platform_account_id)), reply),
-                at_once=self.http.readers,
-            )
+
+            async def one(harvest: Harvest) -> None:
+                try:
+                    record = found.get(str(harvest.account.platform_account_id))
+                except Refusal as refusal:
+                    await emit(self.refused(harvest, refusal))
+                else:
+                    await then(harvest, record, reply)
+
+            await each(some, one, at_once=self.http.readers)
 
         async def by_handle(harvest: Harvest) -> None:
             try:
-                reply = await ask(forHandle=f"@{harvest.account.handle}")
-                found = reply.listed("items")
+                with self.http.reading():
+                    reply = await self._channels_page(fields, forHandle=f"@{harvest.account.handle}")
+                    record = _whole(reply).only()
             except Refusal as refusal:
                 await emit(self.refused(harvest, refusal))
-                return
-            await then(harvest, found[0] if found else None, reply)
+            else:
+                await then(harvest, record, reply)
 
         known = [harvest for harvest in harvests if harvest.account.platform_account_id]
         named = [harvest for harvest in harvests if not harvest.account.platform_account_id]
         await each((known[first : first + BATCH] for first in range(0, len(known), BATCH)), by_id, at_once=2)
         await each(named, by_handle, at_once=self.http.readers)
+
+    async def _channels_page(self, fields: Asked, **which: str | int) -> Reply:
+        self.needed(0, 1)
+        return await without_refused(
+            lambda: self.http.ask(CHANNELS, "channels", params={"part": str(fields), **which}), fields
+        )
 
     def _observe(self, harvest: Harvest, record: Any, reply: Reply) -> tuple[YouTubeChannel, Outcome]:
         """Take the channel's own record.
@@ -254,13 +287,15 @@ class YouTubeReader(Reader):
         at = answered_at(reply)
         if record is None:
             raise Refusal("missing", "the answer has no such channel", at=at)
-        found = read(CHANNEL, record, "the channel")
+        found, account = read(CHANNEL, record, "the channel"), harvest.account
+        # Without `@` it is an address of the time before handles.
+        named = found.customUrl.removeprefix("@") if found.customUrl and found.customUrl.startswith("@") else None
+        if account.platform_account_id is None and named is not None:
+            same_name(account, named)
         harvest.platform_account_id = found.id
         harvest.observe(found, record, at)
         harvest.left_out(self.asked("account", harvest).refused)
-        by_id = harvest.account.platform_account_id is not None
-        renamed = by_id and found.customUrl and found.customUrl.startswith("@")
-        return found, harvest.called(found.customUrl.removeprefix("@")) if renamed and found.customUrl else "answered"
+        return found, "answered" if named is None else harvest.called(named)
 
     async def _uploads(self, channel: _Channel, record: Any, reply: Reply) -> None:
         """The channel's own record, then its uploads up to the first page wholly before the window."""
@@ -281,17 +316,20 @@ class YouTubeReader(Reader):
             self.needed(pages.seen, PAGE_SIZE)
 
     async def _list(self, channel: _Channel, playlist: str, pages: Pages) -> None:
-        token, restarted, dated, undated = "", False, 0, 0
+        token, restarted, dated, undated, listed = "", False, 0, 0, 0
+        totals: list[tuple[Any, int]] = []
         while True:
             try:
                 reply = await self._uploads_page(playlist, token)
             except Refusal as refusal:
                 if refusal.kind != "bad_page_token" or restarted:
                     raise
-                token, restarted = "", True
+                token, restarted, listed, totals = "", True, 0, []
                 pages.restart()
                 continue
             records = reply.listed("items")
+            listed += len(records)
+            totals.append((reply.part("pageInfo", "totalResults"), listed))
             uploads = read(UPLOADS, records, "the uploads")
             dates = [upload.videoPublishedAt for upload in uploads if upload.videoPublishedAt is not None]
             dated, undated = dated + len(dates), undated + len(uploads) - len(dates)
@@ -299,10 +337,13 @@ class YouTubeReader(Reader):
             older = _note(channel, uploads, records, answered_at(reply))
             if pages.seen >= ENOUGH:  # where no time can be read, none is older: the list would be read to its end
                 channel.harvest.require_placed()
-            token = reply.part("nextPageToken")
-            if older or not token:
+            token = cursor_text(reply.part("nextPageToken"), "the uploads")
+            if older:
                 break
-            pages.turn(str(token))
+            if not token:
+                _as_many_as_said(reply, listed, totals)
+                break
+            pages.turn(token)
         if undated and not dated:
             raise Refusal("failed", f"drift in the uploads: none of {undated} has videoPublishedAt", at=reply.at)
 
@@ -361,11 +402,14 @@ class _Videos:
     async def _ask(self, batch: list[tuple[_Channel, str]]) -> None:
         fields = self._reader.asked("post", batch[0][0].harvest)
         try:
-            reply = await without_refused(
-                lambda: self._reader.http.ask(VIDEOS_LIST, "videos", params={"part": str(fields), "id": _ids(batch)}),
-                fields,
-            )
-            found = reply.by_key("items", "id")
+            with self._reader.http.reading():
+                reply = await without_refused(
+                    lambda: self._reader.http.ask(
+                        VIDEOS_LIST, "videos", params={"part": str(fields), "id": _ids(batch)}
+                    ),
+                    fields,
+                )
+                found = _whole(reply)
         except Refusal as refusal:
             for channel, _ in batch:
                 channel.refusal = channel.refusal or refusal
@@ -378,15 +422,19 @@ class _Videos:
         for channel in done:
             await self._settle(channel)
 
-    @staticmethod
-    def _add(batch: list[tuple[_Channel, str]], found: dict[str, Any], at: datetime) -> None:
+    def _add(self, batch: list[tuple[_Channel, str]], found: Found, at: datetime) -> None:
         for channel in {id(channel): channel for channel, _ in batch}.values():
             videos = [video for owner, video in batch if owner is channel]
-            payloads = [{"playlistItem": channel.waiting[v], "video": found[v]} for v in videos if v in found]
-            channel.gone += len(videos) - len(payloads)
             try:
-                records = read(VIDEOS, payloads, "the videos")
-                channel.harvest.add(records, payloads, at)
+                with self._reader.http.reading():
+                    there = {video: one for video in videos if (one := found.get(video)) is not None}
+                    payloads = [{"playlistItem": channel.waiting[v], "video": one} for v, one in there.items()]
+                    owner = channel.harvest.platform_account_id
+                    same_author("the uploads", owner, payloads, "playlistItem", "snippet", "channelId")
+                    same_author("the uploads", owner, payloads, "video", "snippet", "channelId")
+                    channel.gone += len(videos) - len(payloads)
+                    records = read(VIDEOS, payloads, "the videos")
+                    channel.harvest.add(records, payloads, at)
             except Refusal as refusal:
                 channel.refusal = refusal
 
@@ -400,6 +448,26 @@ class _Videos:
             return channel.outcome
 
         await self._reader.settle(channel.harvest, self._emit, read_already)
+
+
+def _whole(reply: Reply) -> Found:
+    """The records of an answer by id; lacking some where it says that there are more."""
+    found, told, listed = reply.by_key("items", "id"), reply.part("pageInfo", "totalResults"), reply.listed("items")
+    if found.lacking is None and type(told) is int and told > len(listed):
+        return replace(found, lacking=f"drift in the answer: {len(listed)} items although totalResults is {told}")
+    return found
+
+
+def _as_many_as_said(reply: Reply, listed: int, totals: list[tuple[Any, int]]) -> None:
+    """Make sure that a list which is read to its end has shown as many items as it says there are.
+
+    Raises:
+        Refusal: drift, it has not, or it neither shows any nor says that there are none.
+    """
+    told = fewest(totals)
+    if (told is not None and told > listed) or (told is None and reply.part("items") is None):
+        said = f"drift in the uploads: {listed} items although totalResults is {compact(told)}"
+        raise Refusal("failed", said, at=reply.at)
 
 
 def _ids(batch: list[tuple[_Channel, str]]) -> str:

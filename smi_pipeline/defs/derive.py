@@ -197,7 +197,7 @@ def _least_cuts(lake: Lake, months: Sequence[Month]) -> dict[Month, Cut]:
     """Provisional when any platform's newest finished collection of a month is, or none is there; else final."""
     with lake.read() as cursor:
         rows = cursor.execute(
-            "select month, last(cut order by finished_at, collection_id) from raw.collection"
+            "select month, last(cut order by collection_id) from raw.collection"
             " where list_contains($1, month) and status = 'finished' and cut <> 'snapshot' group by month, platform",
             [[month.first for month in months]],
         ).fetchall()

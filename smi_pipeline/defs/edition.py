@@ -75,7 +75,7 @@ _COLLECTION_IDS = f"select distinct collection_id {_COLLECTED} order by collecti
 _FILE_SUMS = f"""
 select
     concat_ws(' ', kind, case when kind in ('method', 'editorial') then name else strftime(month, '%Y-%m') end) as file,
-    last(sha256 order by loaded_at)
+    last(sha256 order by rowid)
 {_FILES}
 group by file order by file
 """

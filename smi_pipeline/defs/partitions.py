@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -15,11 +15,23 @@ from smi_pipeline.settings import settings
 
 ZONE = ZoneInfo(settings().zone or load_method(method_versions(settings()).names[0]).zone)  # versions share it
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=settings().first_month, fmt="%Y-%m", timezone=str(ZONE))
+_SERVICES_NOW = settings().services_now
+_NOW = None if _SERVICES_NOW is None else _SERVICES_NOW.astimezone(ZONE)
+
+MONTHS = dg.MonthlyPartitionsDefinition(
+    start_date=settings().first_month,
+    end_date=None if _NOW is None else f"{_NOW:%Y-%m}",  # the first that is not over
+    fmt="%Y-%m",
+    timezone=str(ZONE),
+)
 
 # A day's figures are asked for on that day: it is a partition as soon as it begins.
 DAYS = dg.DailyPartitionsDefinition(
-    start_date=f"{settings().first_month}-01", fmt="%Y-%m-%d", timezone=str(ZONE), end_offset=1
+    start_date=f"{settings().first_month}-01",
+    end_date=None if _NOW is None else f"{_NOW.date() + timedelta(days=1):%Y-%m-%d}",
+    fmt="%Y-%m-%d",
+    timezone=str(ZONE),
+    end_offset=1 if _NOW is None else 0,
 )
 
 

@@ -7,6 +7,7 @@ from the day it runs, or is given: the sandbox's months are collected at both.
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, cast, get_args
 
 import dagster as dg
@@ -51,12 +52,12 @@ def cut_of(month: Month, given: str | None, now: datetime) -> Cut:
     Raises:
         CollectionError: the month is not over, or the given cut is not one.
     """
-    if given is not None:
-        if given not in get_args(Cut):
-            raise CollectionError(f"cut is provisional or final, not {given!r}")
-        return cast("Cut", given)
+    if given is not None and given not in get_args(Cut):
+        raise CollectionError(f"cut is provisional or final, not {given!r}")
     if now < month.end(ZONE):
         raise CollectionError(f"{month} is not over in {ZONE}; it can be collected from {month.next}-01 on")
+    if given is not None:
+        return cast("Cut", given)
     return "final" if now >= month.cut(ZONE, FINAL_DAY) else "provisional"
 
 
@@ -114,13 +115,14 @@ def opener(lake: Lake, now: Settings, platform: Platform, accounts: Sequence[Acc
     def opened() -> AbstractAsyncContextManager[Collector]:
         if files is None:
             now.refuse_fictional(platform, accounts)
-        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite"), files=files)
+        clock = None if now.is_sandbox(platform) else partial(datetime.now, UTC)
+        return collector(platform, now, wire=Wire(rates=lake.path / ".rates.sqlite", clock=clock), files=files)
 
     return opened
 
 
-def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
-    """What the UI shows of an asking; it draws every number over the partitions."""
+def asking_metadata(lake: Lake, summary: Summary, *, sandbox: bool) -> dict[str, Any]:
+    """What the UI shows of an asking; it draws every number over the partitions. The sandbox costs nothing."""
     units, records, usd = spent_on(lake, summary.collection_id or "")
     first = pl.DataFrame(summary.first_posts, infer_schema_length=None)
     return {
@@ -131,7 +133,7 @@ def asking_metadata(lake: Lake, summary: Summary) -> dict[str, Any]:
         "fewest requests": summary.least,
         "quota units": units,
         "quota records": records,
-        "dollars at most": usd,
+        "dollars at most": 0.0 if sandbox else usd,
         "accounts asked": summary.asked,
         "coverage": sum(summary.outcomes.get(one, 0) for one in READ) / summary.asked if summary.asked else 1.0,
         "accounts by outcome": dg.MetadataValue.json(summary.outcomes),
@@ -177,10 +179,12 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 again = reparse_month(lake, platform, month, ZONE)
             if again is None:
                 context.log.info("%s has no finished collection of %s: nothing to read again", platform, month)
-            return dg.MaterializeResult(metadata={} if again is None else asking_metadata(lake, again))
+            return dg.MaterializeResult(
+                metadata={} if again is None else asking_metadata(lake, again, sandbox=now.is_sandbox(platform))
+            )
         warn_of_ignored_settings(context)
         with told_clearly():
-            cut = cut_of(month, config.cut, datetime.now(UTC))
+            cut = cut_of(month, config.cut, now.services_now or datetime.now(UTC))
             registry = current_inputs(lake, now).registry
             accounts = valid_accounts(registry.accounts, platform, month)
             if not accounts:
@@ -196,7 +200,7 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
             # the definition tells the columns, of all its tables
             shown = {"requests": 0, **{name: value for name, value in told.items() if name != "dagster/column_schema"}}
             return dg.MaterializeResult(metadata={**shown, "collection": summary.collection_id or ""})
-        return dg.MaterializeResult(metadata=asking_metadata(lake, summary))
+        return dg.MaterializeResult(metadata=asking_metadata(lake, summary, sandbox=now.is_sandbox(platform)))
 
     return raw
 

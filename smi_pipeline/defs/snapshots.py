@@ -67,7 +67,7 @@ def _snapshot_asset(platform: Platform) -> dg.AssetsDefinition:
                 )
             )
         must_be_finished(summary, f"{platform} {day}")
-        return dg.MaterializeResult(metadata=asking_metadata(lake, summary))
+        return dg.MaterializeResult(metadata=asking_metadata(lake, summary, sandbox=now.is_sandbox(platform)))
 
     return snapshot
 

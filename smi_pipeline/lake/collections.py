@@ -6,11 +6,12 @@ the accounts that are not done. Staging looks at finished collections alone, so 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import duckdb
 import polars as pl
@@ -31,6 +32,7 @@ class State:
     """One row of raw.collection_log: how far a collection was at `recorded_at`.
 
     `repeated_posts`: rows of posts beyond the first of each post, once it is finished; null where nobody has counted.
+    `sequence`: the row's number in the order of the lake's commits; null in rows of older lakes.
     """
 
     collection_id: str
@@ -52,6 +54,7 @@ class State:
     source: str | None = None
     reparsed_from: str | None = None
     repeated_posts: int | None = None
+    sequence: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,11 @@ class Subject:
 
 @dataclass
 class Collection:
-    """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile."""
+    """A collection being written. Made by `open_collection`; hold the lake's lock of the platform-month meanwhile.
+
+    `asked`: how many accounts it is about: with an outcome of each it is finished. One that was finished once stays so
+    while accounts are added to it: what it has is whole without them.
+    """
 
     lake: Lake
     subject: Subject
@@ -223,6 +230,11 @@ class Collection:
         resume_at: datetime | None = None,
     ) -> None:
         outcomes = list(self.outcomes.values())
+        if self._begun().status == "finished":
+            status, resume_at = "finished", None
+        [[next_]] = cursor.execute(
+            "select coalesce(max(coalesce(sequence, rowid)), -1) + 1 from raw.collection_log"
+        ).fetchall()
         self.state = replace(
             self._begun(),
             status=status,
@@ -230,10 +242,12 @@ class Collection:
             finished_at=at if status == "finished" else None,
             requests=self.before.requests + asking.requests,
             requests_least=self.before.least + asking.least,
+            accounts_asked=self.asked,
             accounts_answered=sum(outcome in READ for outcome in outcomes),
             accounts_failed=sum(outcome not in TERMINAL for outcome in outcomes),
             resume_at=resume_at,
             repeated_posts=self._repeated(cursor) if status == "finished" else None,
+            sequence=next_,
         )
         _insert(cursor, "raw.collection_log", [vars(self.state)])
         about = {
@@ -257,39 +271,85 @@ class Collection:
 def open_collection(
     lake: Lake, subject: Subject, accounts: Iterable[Account], *, force: bool
 ) -> tuple[Collection, list[Account]]:
-    """A collection to write to, and the accounts still to be asked: none when this cut is collected already.
+    """A collection to write to, and the accounts still to be requested: none when this cut is collected already.
 
-    A collection of the same cut that was broken off is resumed; `force` begins a new one.
+    A collection of the same cut goes on, whether it was broken off or lacks accounts of today's registry; `force`
+    begins a new one.
 
     Raises:
         LakeError: the lake holds real collections and this one is synthetic, or the reverse, and there is something
-            to ask.
+            to request.
     """
     wanted = list(accounts)
+    needed = {account.account_id for account in wanted}
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
-        if found is not None and found.status == "finished":
-            return Collection(lake, subject, len(wanted), found), []
-        _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
-        collection = Collection(lake, subject, len(wanted), found)
-        if found is None:
-            return collection, wanted
-        rows = cursor.execute(
-            "select account_id, last(outcome order by observed_at) from raw.collection_account"
-            " where collection_id = $1 and month = $2 group by account_id",
-            [found.collection_id, subject.month],
-        ).fetchall()
-        own = cursor.execute(
-            f"select {subject.account_key}, min_by(account_id, observed_at) from raw.{subject.tables}_accounts"
-            f" where collection_id = $1 and month = $2 and {subject.account_key} <> '' group by all",
-            [found.collection_id, subject.month],
-        ).fetchall()
-    collection.owners = {_own_id(subject.platform, found_id): account_id for found_id, account_id in own}
-    collection.before = Asking(found.requests, found.requests_least or 0)
-    collection.outcomes = dict(rows)
-    collection.asked = len({account.account_id for account in wanted} | collection.outcomes.keys())
-    done = {account_id for account_id, outcome in rows if outcome in TERMINAL}
-    return collection, [account for account in wanted if account.account_id not in done]
+        known = {} if found is None else _known(cursor, found)
+        own = [] if found is None else _owners(cursor, subject, found)
+        missing = [account for account in wanted if not _is_settled(account, known.get(account.account_id))]
+        if missing:
+            _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
+    # A failed account that the registry does not have any more holds nothing up.
+    outcomes = {key: one.outcome for key, one in known.items() if key in needed or one.outcome in TERMINAL}
+    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes)
+    collection.owners = dict(own)
+    if found is not None:
+        collection.before = Asking(found.requests, found.requests_least or 0)
+    return collection, missing
+
+
+def _owners(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> list[tuple[str, str]]:
+    """The platform's own ids that the collection has met, each with the account that led to it first."""
+    rows = cursor.execute(
+        f"select {subject.account_key}, min_by(account_id, observed_at) from raw.{subject.tables}_accounts"
+        f" where collection_id = $1 and month = $2 and {subject.account_key} <> '' group by all",
+        [found.collection_id, subject.month],
+    ).fetchall()
+    return [(_own_id(subject.platform, own), account_id) for own, account_id in rows]
+
+
+def accounts_left(lake: Lake, subject: Subject, accounts: Sequence[Account]) -> list[Account]:
+    """Those of the accounts whose answers this cut does not have yet."""
+    with lake.read() as cursor:
+        found = _latest(cursor, subject)
+        known = {} if found is None else _known(cursor, found)
+    return [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
+
+
+class _Known(NamedTuple):
+    """What became of an account in a collection, by the last that was committed about it."""
+
+    handle: str
+    outcome: str
+    detail: str | None
+
+
+def _known(cursor: duckdb.DuckDBPyConnection, found: State) -> dict[str, _Known]:
+    rows = cursor.execute(
+        "select account_id, handle, outcome, detail from raw.collection_account"
+        " where collection_id = $1 and month = $2"
+        " qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1",
+        [found.collection_id, found.month],
+    ).fetchall()
+    return {account_id: _Known(*rest) for account_id, *rest in rows}
+
+
+# What a 404 page of something in between was stored as, without a word of the platform's own.
+_NO_WORDS = re.compile(r"(.*: )?HTTP (404|410)", re.DOTALL)
+
+
+def _is_settled(account: Account, known: _Known | None) -> bool:
+    """Whether what is known of an account need not be requested again.
+
+    It need where the account failed or was put off; where nothing came of it and its handle has been corrected since;
+    and where it was called missing without a word of the platform's.
+    """
+    if known is None or known.outcome not in TERMINAL:
+        return False
+    if known.outcome in READ:
+        return True
+    unfounded = known.outcome in ("missing", "unavailable") and _NO_WORDS.fullmatch(known.detail or "") is not None
+    return not unfounded and known.handle.casefold() == account.handle.casefold()
 
 
 def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
@@ -319,8 +379,8 @@ def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
     with lake.read() as cursor:
         return cursor.execute(
             "select handle, coalesce(detail, '') from raw.collection_account where outcome = 'permission'"
-            " and collection_id = (select last(collection_id order by recorded_at, collection_id)"
-            " from raw.collection_log where platform = $1) order by handle",
+            " and collection_id = (select collection_id from raw.collection_log where platform = $1"
+            " order by coalesce(sequence, rowid) desc limit 1) order by handle",
             [platform],
         ).fetchall()
 

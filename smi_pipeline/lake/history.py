@@ -72,7 +72,8 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
 def _show(cursor: duckdb.DuckDBPyConnection, name: str, declared: dict[str, str], there: set[tuple[str, str]]) -> None:
     """Put a view of the earlier table in the place of an empty one; columns that came later are null in it.
 
-    It also has the table's `snapshot_id`, the commit that brought each row, which a view does not have by itself.
+    It also has what a view does not have by itself: the table's `snapshot_id`, the commit that brought each row, and
+    its `rowid`, which orders the rows by their commits.
     """
     if not any(name == table for table, _ in there):
         return  # the table came later: it was as good as empty
@@ -80,4 +81,4 @@ def _show(cursor: duckdb.DuckDBPyConnection, name: str, declared: dict[str, str]
         f'"{column}"' if (name, column) in there else f'null::{kind} as "{column}"' for column, kind in declared.items()
     ]
     cursor.execute(f"drop table {name}")
-    cursor.execute(f"create view {name} as select {', '.join(listed)}, snapshot_id from {_THEN}.{name}")
+    cursor.execute(f"create view {name} as select {', '.join(listed)}, snapshot_id, rowid from {_THEN}.{name}")

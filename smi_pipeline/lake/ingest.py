@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from smi_pipeline.collectors.records import AccountResult, CollectionError, Collector, Deferred, Row, Window
+from smi_pipeline.collectors.records import (
+    READ,
+    TERMINAL,
+    AccountResult,
+    CollectionError,
+    Collector,
+    Deferred,
+    Row,
+    Window,
+)
 from smi_pipeline.lake.collections import Asking, Collection, Cut, Status, Subject, Taking, open_collection, spent
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.months import Month, day_span
@@ -24,6 +33,7 @@ BATCH_POSTS = 25_000
 BATCH_ACCOUNTS = 250
 BATCH_SECONDS = 15.0
 SHOWN = 10
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass
@@ -74,12 +84,54 @@ async def collect_month(
     collector: only when there is something to ask, so that a collected month needs no credential.
 
     Raises:
-        CollectionError: the platform as a whole refused; what came before is kept and the next run goes on from there.
+        CollectionError: the platform as a whole refused, or the month is not over by its own clock; what came before is
+            kept and the next run goes on from there.
     """
     window = Window(month.start(zone), month.end(zone))
     subject = Subject(platform, month.first, cut, synthetic, source=source)
-    return await _take(
-        lake, subject, opened, accounts, lambda collector, todo: collector.collect(todo, window), force=force
+    over = _over_in_files if source == "files" else _over_by_clock
+
+    def reading(collector: Collector, todo: Sequence[Account]) -> AsyncIterator[AccountResult]:
+        return over(collector.collect(todo, window), subject, window.end)
+
+    return await _take(lake, subject, opened, accounts, reading, force=force)
+
+
+async def _over_by_clock(
+    results: AsyncGenerator[AccountResult, None], subject: Subject, end: datetime
+) -> AsyncIterator[AccountResult]:
+    """Results as they come.
+
+    Raises:
+        CollectionError: one was answered before the month's end by the platform's own clock; it is not given out.
+    """
+    async with aclosing(results):
+        async for result in results:
+            if result.outcome in TERMINAL and result.observed_at < end:
+                raise _not_over(subject, f"{subject.platform}'s clock says {result.observed_at:{_INSTANT}}", end)
+            yield result
+
+
+async def _over_in_files(
+    results: AsyncGenerator[AccountResult, None], subject: Subject, end: datetime
+) -> AsyncIterator[AccountResult]:
+    """A vendor's accounts, once all are read: the latest time in the files tells when they were made.
+
+    Raises:
+        CollectionError: that is before the month's end.
+    """
+    read = [result async for result in results]
+    told = [result.observed_at for result in read if result.outcome in READ]
+    if told and max(told) < end:
+        raise _not_over(subject, f"the latest time in the vendor's files is {max(told):{_INSTANT}}", end)
+    for result in read:
+        yield result
+
+
+def _not_over(subject: Subject, said: str, end: datetime) -> CollectionError:
+    return CollectionError(
+        f"{subject}: the month is not over: {said}, and it ends at {end:{_INSTANT}}; nothing of it is counted",
+        remedy="collect it once it is over",
     )
 
 
@@ -128,7 +180,7 @@ async def _take(
             await asyncio.to_thread(collection.close)
         if collection.state is not None:
             summary.collection_id = collection.state.collection_id
-            summary.status = collection.state.status
+            summary.status = "failed" if summary.failures else collection.state.status
         return summary
 
 

@@ -146,8 +146,8 @@ class StoredInputs:
 
 def _stored(lake: Lake, cursor: duckdb.DuckDBPyConnection) -> StoredInputs:
     rows = cursor.execute(
-        "select kind, month, last(name order by loaded_at), last(text order by loaded_at),"
-        " count(*), last(sha256 order by loaded_at), max(loaded_at)"
+        "select kind, month, last(name order by rowid), last(text order by rowid),"  # whatever clocks say
+        " count(*), last(sha256 order by rowid), last(loaded_at order by rowid)"
         " from raw.input_file group by kind, month, if(list_contains($1, kind), name, null)",
         [list(_NAMED)],
     ).fetchall()

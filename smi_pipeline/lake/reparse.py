@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from smi_pipeline.collectors.payloads import Stored, read_again
-from smi_pipeline.collectors.records import Window
+from smi_pipeline.collectors.records import TERMINAL, Window
 from smi_pipeline.collectors.verdict import Refusal
 from smi_pipeline.lake.collections import Asking, Collection, State, Subject
 from smi_pipeline.lake.connection import Lake, LakeError
@@ -41,11 +41,11 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
                 )
             subject = Subject(platform, month.first, found.cut, found.synthetic, source=found.source or "api")
             outcomes = cursor.execute(
-                "select account_id, last(handle order by observed_at), last(outcome order by observed_at),"
-                " last(detail order by observed_at), max(observed_at), last(left_out order by observed_at)"
-                " from raw.collection_account"
-                " where collection_id = $1 and month = $2 group by account_id order by account_id",
-                [found.collection_id, month.first],
+                "select account_id, handle, outcome, detail, observed_at, left_out from raw.collection_account"
+                " where collection_id = $1 and month = $2 and list_contains($3, outcome)"
+                " qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1"
+                " order by account_id",
+                [found.collection_id, month.first, sorted(TERMINAL)],
             ).fetchall()
             accounts = _stored(cursor, f"raw.{subject.tables}_accounts", found, month)
             posts = _stored(cursor, f"raw.{subject.tables}_posts", found, month)
@@ -82,7 +82,7 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
 def _newest(cursor: duckdb.DuckDBPyConnection, platform: Platform, month: Month) -> State | None:
     rows = cursor.execute(
         "select * from raw.collection where platform = $1 and month = $2 and status = 'finished' and cut <> 'snapshot'"
-        " order by finished_at desc, collection_id desc limit 1",
+        " order by collection_id desc limit 1",
         [platform, month.first],
     )
     names = [column[0] for column in rows.description or []]

@@ -191,6 +191,9 @@ DECLARED: dict[str, dict[str, str]] = {
         "source": "varchar",
         "reparsed_from": "varchar",
         "repeated_posts": "bigint",
+        # The row's number in the order of the commits: what orders the rows, whatever clocks say. Rows of older lakes,
+        # which have none, take that of DuckLake (`rowid`), which counts in the same order.
+        "sequence": "bigint",
     },
     "raw.request_ledger": {
         "platform": "varchar",
@@ -278,7 +281,10 @@ DECLARED: dict[str, dict[str, str]] = {
 _COLLECTION_VIEW = """
 create or replace view raw.collection as
 select * from raw.collection_log
-qualify row_number() over (partition by month, collection_id order by recorded_at desc, requests desc, status) = 1
+qualify row_number() over (
+    partition by month, collection_id
+    order by coalesce(sequence, rowid) desc, recorded_at desc, requests desc, status
+) = 1
 """
 _EDITION_VIEW = """
 create or replace view index.edition as

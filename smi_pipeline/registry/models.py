@@ -16,6 +16,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -132,14 +134,19 @@ class Account(_Valid):
     role: str = "main"
     in_index: bool = True
 
-    @model_validator(mode="before")
+    _has_no_id: bool = PrivateAttr(default=False)  # the cell was empty: the handle is the key, and no platform's id
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _handle_stands_in_for_a_missing_id(cls, values: object) -> object:
+    def _handle_stands_in_for_a_missing_id(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
-            return values
+            return handler(values)
         handle = str(values.get("handle") or "").strip().removeprefix("@")
         stand_in = unicodedata.normalize("NFKC", handle)  # what is wrong with a handle is said of the handle alone
-        return {**values, "handle": handle, "account_id": values.get("account_id") or stand_in}
+        given = values.get("account_id") or ""
+        account = handler({**values, "handle": handle, "account_id": given or stand_in})
+        account._has_no_id = not given  # noqa: SLF001 - its own
+        return account
 
     @field_validator("handle", "account_id")
     @classmethod
@@ -176,5 +183,5 @@ class Account(_Valid):
 
     @property
     def platform_account_id(self) -> str | None:
-        """`account_id` where it has the form of the platform's own id, else null."""
-        return platform_id(self.platform, self.account_id)
+        """`account_id` where it was given and has the form of the platform's own id, else null."""
+        return None if self._has_no_id else platform_id(self.platform, self.account_id)

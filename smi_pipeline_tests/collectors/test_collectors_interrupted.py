@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from collectors import world
 
-from smi_pipeline.collectors.records import Deferred
+from smi_pipeline.collectors.records import CollectionError, Deferred
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.sandbox.process import SandboxProcess, environment
@@ -87,7 +87,7 @@ def test_a_budget_of_our_own_stops_before_the_request_and_the_next_day_goes_on(
 ):
     """The platform itself would have answered: nothing beyond the budget is even asked for."""
     own = {
-        "x": {"x_usd_a_month": 0.6},  # four users are 0.04, a page of a hundred posts 0.50
+        "x": {"x_usd_a_month": 0.62},  # four users are 0.04, a page of a hundred posts 0.50, the largest account 0.61
         "youtube": {"youtube_units_a_day": 12},
         "tiktok": {"tiktok_requests_a_day": 7, "tiktok_names_a_query": 2},
     }[platform]
@@ -112,3 +112,20 @@ def test_a_budget_of_our_own_stops_before_the_request_and_the_next_day_goes_on(
     whole = Lake.of(tmp_path / "whole")
     world.asked(whole, platform, settings, accounts[1][platform])
     assert world.rows(lake, f"raw.{platform}_posts") == world.rows(whole, f"raw.{platform}_posts")
+
+
+@pytest.mark.parametrize("budget", [0.03, 0.05, 0.6])
+def test_what_x_costs_stays_below_its_budget_and_one_too_small_for_an_account_says_so(
+    budget, accounts, sandbox, settings, tmp_path
+):
+    """The largest account needs 0.61: a user and 120 posts. Of 0.05 dollars 0.09 were spent, month after month."""
+    frugal = settings.model_copy(update={"x_usd_a_month": budget})
+    lake = Lake.of(tmp_path / "lake")
+    largest = [one for one in accounts[1]["x"] if one == accounts[1]["x"][-1]]
+
+    with pytest.raises(CollectionError, match=r"brought no account to its end; raise SMI_X_USD_A_MONTH"):
+        world.asked(lake, "x", frugal, largest)
+
+    with lake.read() as cursor:
+        [[usd]] = cursor.execute("select coalesce(sum(usd), 0) from raw.request_ledger").fetchall()
+    assert usd <= budget

@@ -101,7 +101,7 @@ def test_x_tells_suspended_protected_and_unmentioned_accounts_apart(lab):
     fake.edit = edit
     results = fake.collect()
 
-    assert outcomes(results) == {"gone": "suspended", "shut": "private", "lost": "unavailable", "open": "answered"}
+    assert outcomes(results) == {"gone": "suspended", "shut": "private", "lost": "failed", "open": "answered"}
     followers = {result.account.handle: result.accounts for result in results}
     assert followers["shut"][0]["followers_count"] == 7
     assert followers["gone"] == []
@@ -618,7 +618,9 @@ def test_instagram_media_that_are_counted_but_not_shown_are_no_zero(lab):
     fake = lab.Fake("instagram", {"city": []})
     fake.edit = lambda body: {**body, "business_discovery": {**body["business_discovery"], "media_count": 12}}
 
-    assert fake.one().outcome == "unavailable"
+    result = fake.one()
+    assert (result.outcome, result.posts) == ("failed", [])
+    assert "0 although media_count is 12" in result.detail
 
 
 # --- TikTok --------------------------------------------------------------------------------------------------------

@@ -161,3 +161,36 @@ def test_a_forecast_is_the_contracts_own_sum(platform, requests, days, usd):
 
 def test_files_of_a_vendor_cost_nothing():
     assert forecast("tiktok", 138, 60, 60, Settings(_env_file=None, tiktok_source="files")) == (0, 0, 0)
+
+
+def test_what_an_answer_may_cost_at_most_is_reserved_before_it_is_requested():
+    """Of a dollar 0.40 are spent and 0.50 on their way: another 0.50 has to wait, and is refused if it still cannot be."""
+    ledger, when = Ledger("x", (Budget("usd", 1.0, "month"),)), at("2025-06-03T12:00:00")
+    ask(ledger, POSTS, when, range(80))
+    assert ledger.room(POSTS, when) == pytest.approx(120, abs=0.1)
+    ledger.begin(POSTS, when, most=100)
+    assert ledger.must_wait(POSTS, when, most=100)
+    with pytest.raises(Deferred):
+        ledger.begin(POSTS, when, most=100)
+
+    ledger.end(POSTS, Reply(200, {}, [1], when), when, most=100)  # it was one post
+    assert not ledger.must_wait(POSTS, when, most=100)
+    ledger.begin(POSTS, when, most=100)
+    ledger.end(POSTS, Reply(200, {}, list(range(100)), when), when, most=100)
+    assert not ledger.must_wait(POSTS, when, most=100)
+    with pytest.raises(
+        Deferred, match=r"0\.905 of 1 usd of this month are used up, and the next request may take 0\.5"
+    ):
+        ledger.begin(POSTS, when, most=100)
+
+
+def test_a_request_that_is_refused_says_what_was_used_when_all_others_had_been_answered(lab):
+    """Six units, eight at a time: the seventh waits for the six on their way, and then says six and not one."""
+    fake = lab.Fake(
+        "youtube", {f"city{n}": [] for n in range(20)}, settings={"youtube_units_a_day": 6, "concurrency": 8}
+    )
+    fake.takes_turns = True
+    with pytest.raises(Deferred, match="6 of 6 units of this day are used up") as used_up:
+        fake.collect()
+    assert used_up.value.first_in
+    assert len(fake.requests) == 6

@@ -100,6 +100,9 @@ def test_the_cut_follows_from_the_day_of_the_run():
 def test_a_month_that_is_not_over_cannot_be_collected():
     with pytest.raises(CollectionError, match="2025-05 is not over in Asia/Shanghai"):
         cut_of(MAY, None, datetime(2025, 5, 31, 15, 59, tzinfo=UTC))
+    for given in ("provisional", "final"):  # nor is the question skipped where the cut is given
+        with pytest.raises(CollectionError, match="2025-05 is not over in Asia/Shanghai"):
+            cut_of(MAY, given, datetime(2025, 5, 31, 15, 59, tzinfo=UTC))
     with pytest.raises(CollectionError, match="not 'early'"):
         cut_of(MAY, "early", datetime(2025, 7, 1, tzinfo=UTC))
 

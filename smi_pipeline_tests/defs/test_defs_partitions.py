@@ -1,6 +1,9 @@
 """Whoever starts a job by hand and forgets the month is told so in a line, and how to give it."""
 
+import os
 import re
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
@@ -79,3 +82,14 @@ def test_collecting_a_range_in_one_run_is_refused_in_one_line(failures):
     ends = {"asset_partition_range_start": "2025-04", "asset_partition_range_end": "2025-05"}
     [told] = {failure.text for failure in failures("collect", **ends)}
     assert told.startswith("this run needs a month, such as 2025-05, and no range, and was started with 2025-04 to")
+
+
+def test_only_months_and_days_that_the_sandbox_can_answer_are_offered():
+    """`smi dev` sets the sandbox's clock: on 10 June in Shanghai May is over, and June 10 the newest day."""
+    code = (
+        "from smi_pipeline.defs.partitions import DAYS, MONTHS\n"
+        "print(*MONTHS.get_partition_keys()[-2:], *DAYS.get_partition_keys()[-2:])"
+    )
+    environment = {**os.environ, "SMI_SERVICES_NOW": "2025-06-10T06:00:00+08:00"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2025-04", "2025-05", "2025-06-09", "2025-06-10"]

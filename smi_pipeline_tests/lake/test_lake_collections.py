@@ -239,3 +239,115 @@ def test_an_account_read_in_an_earlier_run_of_the_collection_is_remembered(lake)
         run(lake, Script(leading_to("a", "77"), then=CollectionError("later", retryable=True)), "ab")
     assert run(lake, Script(leading_to("b", "77")), "ab").failures[0].startswith("x b: leads to 77, as a does")
     assert run(lake, Script(leading_to("b", "78")), "ab").status == "finished"
+
+
+def failed(name, at=SEEN):
+    return answered(name, posts=(), accounts=[], outcome="failed", detail="HTTP 500", observed_at=at)
+
+
+def test_an_answer_after_a_failure_counts_although_the_failures_clock_was_ahead(lake):
+    ahead = SEEN + timedelta(days=1)
+    assert run(lake, Script(answered("a"), failed("b", ahead), answered("c"))).status == "failed"
+
+    again = Script(answered("b"))
+    assert run(lake, again).status == "finished"
+    assert again.asked == ["b"]
+    assert run(lake, Script(then=AssertionError("requested again"))).asked == 0
+    assert table(lake, "select status, accounts_answered from raw.collection") == [("finished", 3)]
+
+
+def test_the_last_row_of_a_collection_is_the_last_that_was_written_whatever_its_clock(lake):
+    """The first row says 2025-06-20, the second, of an older code without `sequence`, 2025-06-09."""
+    late = "timestamptz '2025-06-20 00:00:00+00'"
+    for status, at, sequence in (("running", late, 0), ("finished", "timestamptz '2025-06-09 00:00:00+00'", "null")):
+        with lake.write("log") as transaction:
+            transaction.cursor.execute(
+                "insert into raw.collection_log by name select '2025-05.x.0001' as collection_id, 'x' as platform,"
+                f" date '2025-05-01' as month, 'final' as cut, '{status}' as status, {at} as recorded_at,"
+                f" 1 as requests, {sequence}::bigint as sequence"
+            )
+    assert table(lake, "select status, sequence from raw.collection") == [("finished", None)]
+
+
+def test_rows_of_the_log_are_numbered_in_the_order_of_their_commits(lake):
+    run(lake, Script(answered("a"), answered("b", observed_at=SEEN - timedelta(days=3))), "ab")
+    run(lake, Script(answered("a")), "a", force=True)
+    assert table(lake, "select collection_id, sequence from raw.collection_log order by sequence") == [
+        ("2025-05.x.0001", 0),
+        ("2025-05.x.0002", 1),
+    ]
+
+
+@pytest.mark.parametrize("detail", ["HTTP 404", "HTTP 410", "left out, refused by the platform: lang: HTTP 404"])
+@pytest.mark.parametrize("outcome", ["missing", "unavailable"])
+def test_what_was_called_missing_without_the_platforms_words_is_requested_again(lake, detail, outcome):
+    lost = answered("b", posts=(), accounts=[], outcome=outcome, detail=detail)
+    said = answered("c", posts=(), accounts=[], outcome=outcome, detail="HTTP 404: error 803: no such alias")
+    assert run(lake, Script(answered("a"), lost, said)).status == "finished"
+
+    again = Script(answered("b"))
+    assert run(lake, again).status == "finished"
+    assert again.asked == ["b"]
+    assert table(lake, "select count(*) from raw.x_posts") == [(2,)]
+
+
+def test_a_corrected_row_is_all_that_a_finished_collection_asks_for(lake):
+    """`b` was nobody's handle; what comes of its correction, and of a new account, joins what is there."""
+    gone = answered("b", posts=(), accounts=[], outcome="missing", detail="Not Found Error: no b")
+    assert run(lake, Script(answered("a"), gone), "ab").status == "finished"
+
+    mended = Account(city_id="c", platform="x", handle="b_city", account_id="b")
+    script = Script(replace(answered("b"), account=mended), failed("d"))
+    wanted = [account("a"), mended, account("d")]
+    options = {"synthetic": True, "force": False}
+    summary = asyncio.run(
+        collect_month(lake, "x", lambda: nullcontext(script), MAY, UTC_ZONE, "final", wanted, **options)
+    )
+    assert script.asked == ["b_city", "d"]
+    assert (summary.status, len(summary.failures)) == ("failed", 1)
+    # what was whole stays whole while `d` is missing
+    assert table(lake, "select status, accounts_asked, accounts_answered, accounts_failed from raw.collection") == [
+        ("finished", 3, 2, 1)
+    ]
+
+
+def test_a_failed_account_that_nobody_requests_any_more_does_not_hold_a_collection_up(lake):
+    assert run(lake, Script(answered("a"), failed("b")), "ab").status == "failed"
+
+    assert run(lake, Script(then=AssertionError("requested")), "a").status == "finished"
+    assert table(lake, "select status, accounts_asked, accounts_failed from raw.collection") == [("finished", 1, 0)]
+
+
+def test_a_mended_row_finishes_its_collection_without_force(lake):
+    assert run(lake, Script(failed("wrong")), ["wrong"]).status == "failed"
+
+    assert run(lake, Script(answered("right")), ["right"]).status == "finished"
+    assert run(lake, Script(then=AssertionError("requested")), ["right"]).status == "finished"
+
+
+@pytest.mark.parametrize("cut", ["provisional", "final"])
+def test_a_month_that_is_not_over_by_the_platforms_clock_is_of_no_cut(lake, cut):
+    """An account answered on 10 May: ten days of posts, which would be stored as the month's."""
+    tenth = datetime(2025, 5, 10, tzinfo=UTC)
+    with pytest.raises(CollectionError, match=r"2025-05 x: the month is not over: x's clock says 2025-05-10T00:00:00Z"):
+        run(lake, Script(answered("a", observed_at=tenth), answered("b", observed_at=tenth)), "ab", cut=cut)
+    assert table(lake, "select count(*) from raw.x_posts") == [(0,)]
+    assert table(lake, "select count(*) from raw.collection where status = 'finished'") == [(0,)]
+
+    assert run(lake, Script(answered("a"), answered("b")), "ab", cut=cut).status == "finished"
+
+
+@pytest.mark.parametrize(("latest", "over"), [(datetime(2025, 5, 31, 23, 59, tzinfo=UTC), False), (SEEN, True)])
+def test_a_vendors_month_is_over_by_the_latest_time_in_its_files(lake, latest, over):
+    early = datetime(2025, 5, 20, tzinfo=UTC)
+    absent = answered("c", posts=(), accounts=[], outcome="unavailable", detail="not in accounts.csv")
+    script = Script(
+        answered("a", observed_at=early, accounts=[], posts=()),
+        answered("b", observed_at=latest, accounts=[], posts=()),
+        absent,
+    )
+    if over:
+        assert run(lake, script, source="files").status == "finished"
+    else:
+        with pytest.raises(CollectionError, match="the latest time in the vendor's files is 2025-05-31T23:59:00Z"):
+            run(lake, script, source="files")

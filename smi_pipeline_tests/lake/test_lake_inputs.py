@@ -59,3 +59,14 @@ def test_each_version_of_the_method_is_kept_and_of_every_other_file_one(lake):
     assert sorted(stored_texts(lake)) == ["a", "b", "one", "one again", "two"]
     with pytest.raises(LakeError, match="no input file of kind 'method' and name 'm3'"):
         kept.need("method", name="m3")
+
+
+def test_a_text_stored_after_the_hosts_clock_went_back_is_the_newest(lake):
+    old, new = InputFile("cities", "cities.csv", "a\n"), InputFile("cities", "cities.csv", "b\n")
+    store_inputs(lake, [old], T3)
+    assert store_inputs(lake, [new], T1).need("cities") == new
+    assert stored_inputs(lake).need("cities") == new
+    assert stored_inputs(lake).vintage("cities") == Vintage(2, new.sha256, T1)
+    before = lake.snapshot()
+    store_inputs(lake, [new], T2)
+    assert lake.snapshot() == before

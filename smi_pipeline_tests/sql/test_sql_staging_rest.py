@@ -93,6 +93,26 @@ def test_the_last_outcome_of_an_account_holds_in_the_newest_finished_collection(
     ]
 
 
+def test_a_final_collection_beats_a_provisional_one_whose_clock_was_ahead(shell):
+    shell.collection("x", "k1", hour=23, cut="provisional")
+    shell.collection("x", "k2", hour=1)
+    shell.outcomes(
+        "x",
+        {"collection_id": "k1", "account_id": "a"},
+        {
+            "collection_id": "k2",
+            "account_id": "a",
+            "outcome": "failed",
+            "observed_at": datetime(2025, 6, 20, tzinfo=UTC),
+        },
+        {"collection_id": "k2", "account_id": "a", "outcome": "answered"},
+        {"collection_id": "k2", "account_id": "nobody asks for it any more", "outcome": "failed"},
+    )
+    assert shell.rows("select collection_id, cut from staging.stg_collections") == [("k2.x", "final")]
+    assert shell.rows("select account_id, outcome from staging.stg_account_outcomes") == [("a", "answered")]
+    assert shell.rows("select collection_id, number from staging.stg_readings order by 2") == [("k1.x", 1), ("k2.x", 2)]
+
+
 def test_a_reject_met_twice_is_one_and_those_of_other_collections_are_none(shell):
     shell.collection("x", "k2")
     shell.rejected(
