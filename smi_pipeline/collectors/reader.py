@@ -34,7 +34,7 @@ _RAISE: dict[Platform, str] = {
     "youtube": "raise SMI_YOUTUBE_UNITS_A_DAY",
     "tiktok": "raise SMI_TIKTOK_REQUESTS_A_DAY or SMI_TIKTOK_RECORDS_A_DAY",
 }
-_OWN_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[0-9a-f]{64}|\d[\d,.]*""")
+_OWN_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[0-9a-f]{64}|[0-9][0-9,.]*""")
 
 
 class Reader(ABC):

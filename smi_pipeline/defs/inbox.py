@@ -29,7 +29,7 @@ from smi_pipeline.registry.models import PLATFORMS
 from smi_pipeline.settings import Settings, settings
 
 REJECTED: Final = "rejected"
-_MEANT: Final = re.compile(r"\d{4}[^0-9a-z]{0,2}\d{1,2}")
+_MEANT: Final = re.compile(r"[0-9]{4}[^0-9a-z]{0,2}[0-9]{1,2}")
 _MISNAMED: Final = "file vendor "
 
 
