@@ -34,7 +34,7 @@ forgotten as (
         sums.comments,
         sums.shares,
         sums.views,
-        -- sums that 0.1.x kept do not say which posts were complete
+        -- sums kept before 0.1.2 do not say which posts were complete
         coalesce(sums.complete_posts, sums.posts) as complete_posts,
         coalesce(sums.complete_videos, sums.videos) as complete_videos,
         if(sums.complete_posts is null, sums.likes, sums.complete_likes) as complete_likes,

@@ -4,7 +4,7 @@
 --         collection; none where nobody was forgotten
 -- month   all months; readers filter
 -- units   counts, as int_account_month_posts had them when the posts went; null where no post reported the count, and
---         complete_*, viewed_videos and likes_above_views where 0.1.x kept the sums
+--         complete_*, viewed_videos and likes_above_views where a version before 0.1.2 kept the sums
 -- caveat  a later collection has posts of its own, or none: then the sums of an earlier one are no longer here
 
 select

@@ -416,7 +416,7 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 def _has_complete(row: Row) -> bool:
-    """Whether a row of metrics has the sums of complete posts: not where 0.1.x derived it, nor without an answer."""
+    """Whether a row of metrics has sums of complete posts: not before 0.1.2, nor where the account did not answer."""
     return row.get("complete_posts") is not None
 
 
