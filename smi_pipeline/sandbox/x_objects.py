@@ -39,6 +39,7 @@ _MEDIA_FIELDS = words(
     "alt_text,duration_ms,height,media_key,non_public_metrics,organic_metrics,preview_image_url,promoted_metrics,"
     "public_metrics,type,url,variants,width"
 )
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
 _URL = re.compile(r"https?://[^\s]+")
 
 
@@ -186,8 +187,11 @@ def user_object(owner: Owner, ask: Ask) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """A text as X sends it: these three characters as entities, no others."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """A text as X sends it: these three characters as entities, no others.
+
+    Data sets recorded from X have them already: an entity is sent as it is, never escaped twice.
+    """
+    return _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def newest(owner: Owner, now: datetime) -> Item:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from smi_pipeline.sandbox.x_objects import escaped
+
 
 def pages(sandbox, user, **params):
     token = {}
@@ -108,6 +110,12 @@ def test_texts_and_names_have_entities_as_x_sends_them(sandbox):
     [tag] = post["entities"]["hashtags"]
     assert post["text"][tag["start"] : tag["end"]] == "#Tasty"
     assert user["name"] == "A long &amp; winding name"
+
+
+def test_a_text_recorded_from_x_is_not_escaped_twice():
+    assert (
+        escaped("Food &amp; Wine &lt;live&gt; R&D <3 &#39;") == "Food &amp; Wine &lt;live&gt; R&amp;D &lt;3 &amp;#39;"
+    )
 
 
 def test_videos_are_told_by_the_expanded_media_alone(sandbox):
