@@ -12,6 +12,7 @@ now, before = ({f.stem: list(csv.DictReader(f.open())) for f in Path(one).glob("
 tree, final = method["indicators"], now["index.expert_agreement"][0]["released"] == "true"
 least, most, full = (Fraction(str(method["missing"][k])) for k in ("partial_from", "suspended_above", "ranked_from"))
 weights = {row["platform"]: float(row["weight"]) for row in now["index.platform_weight"] if row["eligible"] == "true"}
+of_complete = "_reported" if method.get("rates") == "reported" else ""  # which posts a rate is over; 0.1.1: of all
 share = {name: rule["weight"] for name, rule in (tree | method["groups"]).items()} | method["composite"] | weights
 
 
@@ -19,7 +20,7 @@ def points(row, platform):  # 0 to 100 between the goalposts; None: not known. S
     given = {}
     for name, (low, high) in method["goalposts"][platform].items():
         to = log1p if tree[name]["transform"] == "ln1p" else lambda x: asinh(x / 100)
-        x = row.get(name) or (0 if row.get("posts") == "0" and "follower" not in name else None)
+        x = row.get(f"{name}{of_complete if row.get('complete_posts') else ''}", row.get(name)) or (0 if row.get("posts") == "0" and "follower" not in name else None)
         given[name] = None if x is None else 100 * min(max((to(float(x)) - to(low)) / (to(high) - to(low)), 0), 1)
     return given
 
