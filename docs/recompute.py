@@ -20,7 +20,8 @@ def points(row, platform):  # 0 to 100 between the goalposts; None: not known. S
     given = {}
     for name, (low, high) in method["goalposts"][platform].items():
         to = log1p if tree[name]["transform"] == "ln1p" else lambda x: asinh(x / 100)
-        x = row.get(f"{name}{of_complete if row.get('complete_posts') else ''}", row.get(name)) or (0 if row.get("posts") == "0" and "follower" not in name else None)
+        column = name + (of_complete if name.endswith("rate") and row.get("complete_posts") else "")
+        x = row.get(column) or (0 if row.get("posts") == "0" and "follower" not in name else None)
         given[name] = None if x is None else 100 * min(max((to(float(x)) - to(low)) / (to(high) - to(low)), 0), 1)
     return given
 
