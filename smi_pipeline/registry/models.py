@@ -46,6 +46,7 @@ _HANDLE: dict[Platform, re.Pattern[str]] = dict.fromkeys(PLATFORMS, re.compile(r
 
 # A number as people and spreadsheets write it: 178414, '178414, 1.78414E+16, 100064800000001.0, 1,234.
 _NUMBER = re.compile(r"['+-]?[0-9][0-9.,' ]*(E[+-]?[0-9]+)?", re.IGNORECASE)
+_KEPT_DIGITS = 15  # of a number in a spreadsheet
 # What no file may be called on one system or another: devices, whatever their ending, and these characters; `#`, `?`
 # and `%` mean something else in a link.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -170,12 +171,16 @@ class Account(_Valid):
     @field_validator("account_id")
     @classmethod
     def _number_is_an_id(cls, account_id: str, info: ValidationInfo) -> str:
-        """A number is the platform's own id or a mistake: a spreadsheet rounds long ones and writes 1.78414E+16."""
+        """A number is as somebody wrote it: a spreadsheet keeps 15 digits, and writes 1.78414E+16.
+
+        Other keys of digits alone are taken: data sets have ids of other services, and numbers of their own.
+        """
         platform = info.data.get("platform")
         if platform is None or account_id == info.data.get("handle") or not _NUMBER.fullmatch(account_id):
             return account_id
         form = _PLATFORM_ID.get(platform, _DIGITS)
-        if not form.fullmatch(account_id):
+        rounded = len(account_id) > _KEPT_DIGITS and not account_id[_KEPT_DIGITS:].strip("0")
+        if not form.fullmatch(account_id) and (rounded or not _DIGITS.fullmatch(account_id)):
             raise ValueError(
                 f"a number that is no id of {platform} (expected {form.pattern}; kept as text, not rounded)"
             )

@@ -255,7 +255,7 @@ def accounts_of(*rows):
         ("instagram,nj,'17841400000000001,,,,", "account_id", "a number that is no id of instagram"),
         ("facebook,nj,100064800000001\u200b,,,,", "account_id", "expected no invisible characters"),
         ("x,nj,-5,,,,", "account_id", "a number that is no id of x"),
-        ("youtube,nj,123456,,,,", "account_id", "a number that is no id of youtube"),
+        ("youtube,nj,1.23456E+05,,,,", "account_id", "a number that is no id of youtube"),
         ("tiktok,nj,6.9E+18,,,,", "account_id", "a number that is no id of tiktok"),
         ("x,nj,,,,２０２５-05-01,", "valid_from", "a day is written YYYY-MM-DD"),
         ("x,nj,,,,45778,", "valid_from", "a day is written YYYY-MM-DD"),
@@ -271,9 +271,9 @@ def test_what_an_input_method_or_a_spreadsheet_makes_of_a_cell_is_refused_with_l
 
 
 @pytest.mark.parametrize(
-    "row", ["facebook,12.34,,,,,", "instagram,2024,,,,,", "x,12306,,,,,", "tiktok,nj,6900000000000000001,,,,"]
-)
-def test_a_handle_of_digits_and_a_number_that_can_be_an_id_are_taken(row):
+    "row", ["facebook,12.34,,,,,", "instagram,2024,,,,,", "x,12306,,,,,", "tiktok,nj,6900000000000000001,,,,", "instagram,nj,748805103,,,,", "instagram,nj,17841400000000000,,,,", "youtube,nj,123456,,,,"],
+)  # fmt: skip
+def test_a_handle_of_digits_and_a_number_that_no_spreadsheet_has_rounded_are_taken(row):
     [account] = accounts_of(row)
     assert account.platform == row.split(",")[0]
 
