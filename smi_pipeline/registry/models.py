@@ -145,6 +145,7 @@ class Account(_Valid):
         handle = str(values.get("handle") or "").strip().removeprefix("@")
         stand_in = unicodedata.normalize("NFKC", handle)  # what is wrong with a handle is said of the handle alone
         given = values.get("account_id") or ""
+        given = given if str(given).strip() else ""
         account = handler({**values, "handle": handle, "account_id": given or stand_in})
         account._has_no_id = not given  # noqa: SLF001 - its own
         return account
