@@ -27,7 +27,8 @@ def from_dataset(dataset: Path, folder: Path) -> int:
         {
             "city_id": f"{row['platform']}-{row['account_id']}",
             "platform": row["platform"],
-            "handle": row["handle"] or row["account_id"],
+            # no platform has blanks in a handle; the sandbox serves such an account under underscores
+            "handle": "_".join((row["handle"] or row["account_id"]).split()),
             "account_id": row["account_id"],
         }
         for row in rows
