@@ -41,7 +41,7 @@ forgotten as (
         if(sums.complete_posts is null, sums.comments, sums.complete_comments) as complete_comments,
         if(sums.complete_posts is null, sums.shares, sums.complete_shares) as complete_shares,
         coalesce(sums.viewed_videos, sums.videos) as viewed_videos,
-        coalesce(sums.likes_above_views, 0) as likes_above_views
+        sums.likes_above_views
     from staging.stg_forgotten_sums as sums
     where sums.month = getvariable('month')
 ),

@@ -125,7 +125,7 @@ def test_a_forgotten_accounts_posts_go_and_its_sums_are_derived_as_before(lake):
     collected(lake, cut="provisional")
     collected(lake)
     before = figures(lake)
-    assert before[0][0] == ("x", "a", MAY.first, False, 3, 0, 8, None, None, None)
+    assert before[0][0][:10] == ("x", "a", MAY.first, False, 3, 0, 8, None, None, None)
     done = forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)
     assert done.months == [MAY.first]
     assert figures(lake) == before
@@ -237,10 +237,11 @@ def test_posts_whose_sums_fit_in_no_bigint_are_not_forgotten_for_a_null(lake):
 def test_kept_sums_are_compared_whatever_they_add_up_to(lake):
     collected(lake)
     derive_intermediate(lake, [MAY])
-    with lake.write("sums of an earlier collection") as transaction:
+    with lake.write("sums that are not those of the posts") as transaction:
         transaction.cursor.execute(
-            "insert into raw.forgotten_sums by name select '2025-05.x.0000' as collection_id, 'x' as platform,"
-            " 'a' as account_id, date '2025-05-01' as month, false as is_repost, 9223372036854775807 as posts"
+            "insert into raw.forgotten_sums by name select '2025-05.x.0001' as collection_id, 'x' as platform,"
+            " 'a' as account_id, date '2025-05-01' as month, unnest([false, true]) as is_repost,"
+            " 9223372036854775807 as posts"
         )
-    with pytest.raises(LakeError, match="x a 2025-05: 3 posts, sums of 9223372036854775810; nothing was removed"):
+    with pytest.raises(LakeError, match="x a 2025-05: 3 posts, sums of 18446744073709551614; nothing was removed"):
         forget(lake, "x", "a", reason="its owner asked", removed_at=NOW)

@@ -151,7 +151,7 @@ def test_whatever_an_edition_gains_is_withheld_until_somebody_has_looked_at_it(e
         for f in fields(shown.sections[0])
         if getattr(shown.sections[0], f.name) == getattr(withheld.sections[0], f.name)
     }
-    assert same == {"platform", "collected", "by_views", "posts", "weight", "coverage"}
+    assert same == {"platform", "collected", "by_views", "posts", "weight", "coverage", "flagged"}
     assert [f.name for f in fields(Entry)] == ["city", "rank", "tied", "score", "previous_rank", "change", "flags"]
 
 

@@ -101,7 +101,7 @@ def test_a_view_that_gains_a_column_takes_those_above_it_along(staged, into, cop
 
 def test_a_broken_view_leaves_every_view_as_it_was(staged, copy):
     edit(copy / "staging/stg_x_posts.sql", "posts.reply_count,", "posts.reply_count_gone as reply_count,")
-    edit(copy / "staging/stg_collections.sql", "finished_at desc", "finished_at asc")
+    edit(copy / "staging/stg_collections.sql", "collection_id desc", "collection_id asc")
     before = rows(staged, "select view_name, sql, comment from duckdb_views() where schema_name = 'staging' order by 1")
     with pytest.raises(duckdb.BinderException, match="reply_count_gone"):
         build_views(staged, build_graph(load_project(copy)))

@@ -190,7 +190,7 @@ def test_videos_without_views_are_left_out_only_where_others_have_them(shell):
     shell.collection("youtube")
     shell.collection("tiktok")
     shell.posts("youtube", {"id": "1", "viewCount": "100"}, {"id": "2"}, {"id": "3", "account_id": "b"})
-    shell.posts("tiktok", {"id": "4", "like_count": 1}, {"id": "5", "like_count": 2})
+    shell.posts("tiktok", {"id": 4, "like_count": 1}, {"id": 5, "like_count": 2})
     shell.table("int_account_month_posts")
     assert shell.rows(
         "select platform, account_id, videos, views, viewed_videos"
@@ -203,9 +203,9 @@ def test_posts_with_more_likes_than_views_are_counted(shell):
     shell.collection("tiktok")
     shell.posts(
         "tiktok",
-        {"id": "1", "like_count": 8, "view_count": 7},
-        {"id": "2", "like_count": 7, "view_count": 7},
-        {"id": "3", "like_count": 9},
+        {"id": 1, "like_count": 8, "view_count": 7},
+        {"id": 2, "like_count": 7, "view_count": 7},
+        {"id": 3, "like_count": 9},
     )
     shell.table("int_account_month_posts")
     assert shell.rows("select posts, likes_above_views from intermediate.int_account_month_posts") == [(3, 1)]
