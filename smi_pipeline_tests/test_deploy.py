@@ -46,8 +46,7 @@ def test_history_is_kept_in_a_real_postgresql(servers, tmp_path, monkeypatch):
         assert [run.tags["dagster/partition"] for run in runs] == ["2025-05", "2025-05"]  # the two cuts
         [event] = instance.fetch_materializations(dg.AssetKey(["raw", "x"]), limit=1).records
         told = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
-    # nine accounts at a cent and their posts at half a cent: what the UI draws over the partitions
-    assert told["dollars at most"] == pytest.approx(0.09 + 0.005 * (told["quota records"] - 9))
+    assert told["dollars at most"] == 0.0  # the sandbox costs nothing
     assert told["quota records"] >= told["dagster/partition_row_count"] > 50
     assert told["quota units"] >= told["requests"] > 9
     assert not list(home.rglob("*.db"))
