@@ -166,9 +166,9 @@ def _periods(folder: Path) -> list[Path]:
 
 
 def _misnamed(lake: Lake, folder: Path, now: datetime) -> list[str]:
-    """Tell of what looks like a period and is not called like one, or is no folder, and of files outside any folder.
+    """Report what looks like a period and is not called like one, or is no folder, and of files outside any folder.
 
-    Each is told once, and closed when it is gone. Gives a line each.
+    Each is reported once, and closed when it is gone. Gives a line each.
     """
     wrong = {
         path: not_read(path, "a folder called by its month or day, like 2025-05 or 2025-05-31")

@@ -19,7 +19,7 @@ import polars as pl
 from smi_pipeline.collectors.records import READ, TERMINAL, AccountResult, Spent
 from smi_pipeline.lake.connection import Lake, LakeError, attempts
 from smi_pipeline.lake.frames import Frame, frame_of
-from smi_pipeline.lake.tables import DECLARED
+from smi_pipeline.lake.tables import DECLARED, LOG_ORDER
 from smi_pipeline.registry.models import Account, Platform, handle_key, platform_id
 
 Cut = Literal["provisional", "final"]
@@ -232,9 +232,7 @@ class Collection:
         outcomes = list(self.outcomes.values())
         if self._begun().status == "finished":
             status, resume_at = "finished", None
-        [[next_]] = cursor.execute(
-            "select coalesce(max(coalesce(sequence, rowid)), -1) + 1 from raw.collection_log"
-        ).fetchall()
+        [[next_]] = cursor.execute(f"select coalesce(max({LOG_ORDER}), -1) + 1 from raw.collection_log").fetchall()
         self.state = replace(
             self._begun(),
             status=status,
@@ -284,36 +282,41 @@ def open_collection(
     needed = {account.account_id for account in wanted}
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
-        known = {} if found is None else _known(cursor, found)
-        own = [] if found is None else _owners(cursor, subject, found)
-        missing = [account for account in wanted if not _is_settled(account, known.get(account.account_id))]
+        known, missing = _left(cursor, found, wanted)
+        owners = _owners(cursor, subject, found) if found is not None and missing else {}
         if missing:
             _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
     # A failed account that the registry does not have any more holds nothing up.
     outcomes = {key: one.outcome for key, one in known.items() if key in needed or one.outcome in TERMINAL}
-    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes)
-    collection.owners = dict(own)
+    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes, owners)
     if found is not None:
         collection.before = Asking(found.requests, found.requests_least or 0)
     return collection, missing
 
 
-def _owners(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> list[tuple[str, str]]:
+def _owners(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> dict[str, str]:
     """The platform's own ids that the collection has met, each with the account that led to it first."""
     rows = cursor.execute(
         f"select {subject.account_key}, min_by(account_id, observed_at) from raw.{subject.tables}_accounts"
         f" where collection_id = $1 and month = $2 and {subject.account_key} <> '' group by all",
         [found.collection_id, subject.month],
     ).fetchall()
-    return [(_own_id(subject.platform, own), account_id) for own, account_id in rows]
+    return {_own_id(subject.platform, own): account_id for own, account_id in rows}
 
 
 def accounts_left(lake: Lake, subject: Subject, accounts: Sequence[Account]) -> list[Account]:
     """Those of the accounts whose answers this cut does not have yet."""
     with lake.read() as cursor:
-        found = _latest(cursor, subject)
-        known = {} if found is None else _known(cursor, found)
-    return [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
+        _, missing = _left(cursor, _latest(cursor, subject), accounts)
+    return missing
+
+
+def _left(
+    cursor: duckdb.DuckDBPyConnection, found: State | None, accounts: Sequence[Account]
+) -> tuple[dict[str, _Known], list[Account]]:
+    """What a collection knows, by account, and those of the accounts it does not have yet; all where there is none."""
+    known = {} if found is None else _known(cursor, found)
+    return known, [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
 
 
 class _Known(NamedTuple):
@@ -380,7 +383,7 @@ def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:
         return cursor.execute(
             "select handle, coalesce(detail, '') from raw.collection_account where outcome = 'permission'"
             " and collection_id = (select collection_id from raw.collection_log where platform = $1"
-            " order by coalesce(sequence, rowid) desc limit 1) order by handle",
+            f" order by {LOG_ORDER} desc limit 1) order by handle",
             [platform],
         ).fetchall()
 

@@ -278,12 +278,14 @@ DECLARED: dict[str, dict[str, str]] = {
     },
 }
 
-_COLLECTION_VIEW = """
+# Rows of raw.collection_log in the order of their commits.
+LOG_ORDER = "coalesce(sequence, rowid)"
+_COLLECTION_VIEW = f"""
 create or replace view raw.collection as
 select * from raw.collection_log
 qualify row_number() over (
     partition by month, collection_id
-    order by coalesce(sequence, rowid) desc, recorded_at desc, requests desc, status
+    order by {LOG_ORDER} desc, recorded_at desc, requests desc, status
 ) = 1
 """
 _EDITION_VIEW = """

@@ -104,7 +104,6 @@ def account_month(
         month: the month itself; `sums` and `rejects` with a `month` column are cut to it.
         zone: where the month's borders lie.
         include_reposts: count reposts of others among posts and reactions. `reposts` counts them either way.
-
         joint: platform, account_id, joint_posts: how many posts stand under another account too; null where none does.
 
     Returns:
@@ -133,7 +132,7 @@ def account_month(
     counted = sums if include_reposts else sums.filter(~pl.col("is_repost"))
     followers = columns(observations, _OBSERVATIONS, name="observations").drop_nulls("followers")
     answered = pl.col("outcome").is_in(("answered", "truncated", "renamed"))
-    unknown = (pl.col("posts") == 0) & (pl.col("malformed").fill_null(0) > 0)
+    unreadable = (pl.col("posts").fill_null(0) == 0) & (pl.col("malformed").fill_null(0) > 0)
     return (
         asked.join(counted.group_by(KEYS).agg(map(total, _SUMMED)), on=KEYS, how="left")
         .join(sums.filter("is_repost").group_by(KEYS).agg(wide("posts").sum().alias("reposts")), on=KEYS, how="left")
@@ -147,9 +146,8 @@ def account_month(
             on=(*KEYS, "collection_id"),
             how="left",
         )
-        # An answer without posts is a count of zero; without an answer there is no count.
-        .with_columns(pl.when(answered).then(pl.col(*_NUMBERS).fill_null(0)))
-        .with_columns(pl.when(~unknown).then(pl.col(*_NUMBERS)))
+        # An answer without posts is a count of zero; without an answer, or a post that can be read, there is no count.
+        .with_columns(pl.when(answered & ~unreadable).then(pl.col(*_NUMBERS).fill_null(0)))
         .with_columns(pl.when(answered).then(pl.col(*REACTIONS, "views", *_COMPLETE_REACTIONS)))
         .with_columns(
             interactions(),
