@@ -9,10 +9,9 @@ from pathlib import Path
 
 method = tomllib.loads(Path(sys.argv[1]).read_text())
 now, before = ({f.stem: list(csv.DictReader(f.open())) for f in Path(one).glob("*.csv")} for one in sys.argv[2:4])
-tree, final = method["indicators"], now["index.expert_agreement"][0]["released"] == "true"
+tree, released, rates = method["indicators"], now["index.expert_agreement"][0]["released"], method.get("rates")
 least, most, full = (Fraction(str(method["missing"][k])) for k in ("partial_from", "suspended_above", "ranked_from"))
 weights = {row["platform"]: float(row["weight"]) for row in now["index.platform_weight"] if row["eligible"] == "true"}
-of_complete = "_reported" if method.get("rates") == "reported" else ""  # which posts a rate is over; 0.1.1: of all
 share = {name: rule["weight"] for name, rule in (tree | method["groups"]).items()} | method["composite"] | weights
 
 
@@ -20,7 +19,7 @@ def points(row, platform):  # 0 to 100 between the goalposts; None: not known. S
     given = {}
     for name, (low, high) in method["goalposts"][platform].items():
         to = log1p if tree[name]["transform"] == "ln1p" else lambda x: asinh(x / 100)
-        column = name + (of_complete if name.endswith("rate") and row.get("complete_posts") else "")
+        column = name + ("_reported" if "rate" in name and rates == "reported" and row.get("complete_posts") else "")
         x = row.get(column) or (0 if row.get("posts") == "0" and "follower" not in name else None)
         given[name] = None if x is None else 100 * min(max((to(float(x)) - to(low)) / (to(high) - to(low)), 0), 1)
     return given
@@ -46,12 +45,11 @@ for platform in (row["platform"] for row in now["index.platform_weight"]):
         one, two = (mean({g: mean({n: y[n] for n in groups[g]}, least) for g in groups}, 1) for y in (known, filled))
         scores[platform, city] = two if one is None else one  # the month before stands in only where one is needed
 for city, judged in experts.items():
-    given = {platform: scores.get((platform, city), 0) for platform in weights}  # without an account 0, if asked None
-    parts = {"quantitative": mean(given), "qualitative": float(judged) if judged and final else None}
-    parts["score"] = mean(parts, final)  # of a final month both, of a provisional one what there is
+    given = {platform: scores.get((platform, city), 0) for platform in weights}  # no account: 0; no answer: None
+    parts = {"quantitative": mean(given), "qualitative": float(judged) if judged and released == "true" else None}
+    parts["score"] = score = mean(parts, released == "true")  # final: of both; provisional: of what there is
     mine |= {("composite", city, name): part for name, part in parts.items() if part is not None}
-    if any(c == city for _, c in scores) and mean(given, full) is not None:
-        scores["composite", city] = parts["score"]
+    scores["composite", city] = score if city in {c for _, c in panel} and mean(given, full) is not None else None
 ranked = {key: round(score, method["ranks"]["decimals"]) for key, score in scores.items() if score is not None}
 mine |= {(*key, "score"): scores[key] for key in ranked}
 mine |= {(i, c, "rank"): 1 + sum(o > s for (of, _), o in ranked.items() if of == i) for (i, c), s in ranked.items()}
