@@ -156,6 +156,7 @@ def collect(
         _confirm_cost([one], _platforms(platform), server, force=force, yes=yes)
         for cut in _cuts(server):
             _collect_cut(_launcher(), one, _platforms(platform), server, cut, force=force)
+    _print_leaving([one])
     out.print(f"{one} is collected in {settings().lake}; next: smi run {one}")
 
 
@@ -186,6 +187,7 @@ def run(
         months = _partition_range(_month(month), _month(month))
         _confirm_cost(months, _platforms(platform), server, force=force, yes=yes)
         _backfill(months, to.value, _platforms(platform), server, force=force)
+    _print_leaving(months)
     if to is To.REPORT:
         _print_top(months[-1])
 
@@ -207,6 +209,7 @@ def backfill(
         _confirm_cost(months, _platforms(platform), server, force=force, yes=yes)
         _backfill(months, to.value, _platforms(platform), server, force=force)
     out.print(f"{len(months)} months, {months[0]} to {months[-1]}, are derived up to {to.value} in {settings().lake}")
+    _print_leaving(months)
     _print_lost(months)
 
 
@@ -578,6 +581,14 @@ def _print_lost(months: Sequence[Month]) -> None:
 
     for line in lost_to_the_past(_existing_lake(), months):
         out.print(f"cannot be had any more, since nobody tells past counts: {line}", soft_wrap=True)
+
+
+def _print_leaving(months: Sequence[Month]) -> None:
+    """Posts that months of the past have no longer, where one of these months has them now."""
+    from smi_pipeline.defs.raw import leaving  # noqa: PLC0415
+
+    for line in leaving(_existing_lake(), months):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def _print_top(month: Month) -> None:

@@ -65,3 +65,50 @@ def test_files_that_name_nobody_leave_the_month_uncollected_until_they_are_in_or
 
     assert run(POSTS, counted="2025-06-02").returncode == 0  # the provider's next export
     assert rows(tmp_path / "lake", "select status from raw.collection") == [("finished",)]
+
+
+def test_a_post_dated_in_two_months_counts_in_the_later_files_month_and_its_leaving_the_other_is_offered(run, tmp_path):
+    """A file of June, made a month after May's, dates post 21 in June: May's own run is what takes it from May."""
+    assert run("".join(POSTS.splitlines(keepends=True)[:4])).returncode == 0
+    vendor = tmp_path / "lake" / "inbox" / "vendor" / "2025-06"
+    vendor.mkdir()
+    (vendor / "accounts.csv").write_text(VENDOR.replace("2025-06-01", "2025-07-01"), encoding="utf-8")
+    (vendor / "posts.csv").write_text(HEAD + POSTS.splitlines()[3].replace("05-11", "06-11") + "\n", encoding="utf-8")
+    measured = "select month::varchar, posts from metrics.account_month where account_id = 'sbx_b' order by all"
+
+    def derived(month):
+        given = ("--lake", tmp_path / "lake", "--registry", tmp_path / "registry")
+        done = smi(*given, "run", month, "--platform", "tiktok", "--to", "metrics", SMI_TIKTOK_SOURCE="files")
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert "that 2025-05 has are dated in 2025-06 now and count there alone: 1" in derived("2025-06")
+    assert rows(tmp_path / "lake", measured) == [("2025-05-01", 1), ("2025-06-01", 1)]
+    derived("2025-05")
+    assert rows(tmp_path / "lake", measured) == [("2025-05-01", 0), ("2025-06-01", 1)]
+
+
+def test_a_handle_corrected_after_its_month_was_derived_gives_the_right_accounts_figures_without_force(run, tmp_path):
+    """The first row named account 3, with 31 followers, where account 1, with 17, was meant."""
+    registry = tmp_path / "registry" / "accounts.csv"
+    vendor = VENDOR.replace("tiktok,1,sbx_a,,100", "tiktok,1,sbx_a,,17").replace(
+        "tiktok,3,sbx_c,,100", "tiktok,3,sbx_c,,31"
+    )
+    posts = (
+        HEAD
+        + "tiktok,1,11,2025-05-10T08:00:00Z,video,,,10,2,1,100\ntiktok,3,31,2025-05-11T08:00:00Z,video,,,5,1,0,50\n"
+    )
+    measured = "select account_id, posts, interactions, followers from metrics.account_month order by all"
+
+    def derived(handle):
+        registry.write_text(f"city_id,platform,handle,account_id\n1,tiktok,{handle},one\n", encoding="utf-8")
+        folder = tmp_path / "lake" / "inbox" / "vendor" / "2025-05"
+        (folder / "accounts.csv").write_text(vendor, encoding="utf-8")
+        (folder / "posts.csv").write_text(posts, encoding="utf-8")
+        given = ("--lake", tmp_path / "lake", "--registry", tmp_path / "registry")
+        done = smi(*given, "run", "2025-05", "--platform", "tiktok", "--to", "metrics", SMI_TIKTOK_SOURCE="files")
+        assert done.returncode == 0, done.stderr
+        return rows(tmp_path / "lake", measured)
+
+    assert derived("sbx_c") == [("one", 1, 6, 31)]
+    assert derived("sbx_a") == [("one", 1, 13, 17)]

@@ -5,7 +5,8 @@
 -- units   instants in UTC: last_seen_at when its counts were last read, missed_at when its account was first read to the
 --         end without it; it was deleted or hidden between the two
 -- caveat  only where the account was read to its end both times: a post of an account that did not answer, or whose
---         history was cut off, is not gone but unseen. One that comes back is no longer here
+--         history was cut off, is not gone but unseen. One that comes back is no longer here, nor
+--         is one that is dated in another month now
 
 with reads as (
     select
@@ -34,6 +35,10 @@ seen as (
         and readings.month = sightings.month
         and readings.collection_id = sightings.collection_id
         and readings.account_id = sightings.account_id
+    anti join staging.stg_moved_posts as moved
+        on moved.platform = sightings.platform
+        and moved.month = sightings.month
+        and moved.post_id = sightings.post_id
     where sightings.month = getvariable('month')
     group by sightings.month, sightings.platform, sightings.account_id, sightings.post_id
 )

@@ -1,6 +1,6 @@
 -- stg_posts: the posts of all platforms, one below the other, with what can be read off any of them alike.
 --
--- grain   one row per (platform, month, post_id)
+-- grain   one row per (platform, month, post_id); one that two months have is in that of its last observation alone
 -- month   all months; readers filter
 -- units   counts as of observed_at; null where the platform did not report one
 -- caveat  a view, and a like, is what the platform says it is: compare within a platform only. `interactions` adds the
@@ -157,6 +157,10 @@ folded as (
             '#_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
         ))) as folded_text
     from posts
+    -- a post whose date was changed counts in one month only
+    anti join staging.stg_moved_posts as moved
+        on moved.post_id = posts.post_id
+        and moved.collection_id = posts.collection_id
 ),
 
 -- what no tag can begin in is blanked: addresses, then keycap emoji; looked for only where there is a #

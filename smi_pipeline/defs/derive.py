@@ -218,7 +218,10 @@ def _observations(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:
         return read_frame(
             cursor,
             "select * from staging.stg_accounts"
-            " where list_contains($months, month) or observed_at between $from and $to",
+            " where list_contains($months, month) or observed_at between $from and $to"
+            # what was read under a handle that was corrected since is another account's
+            " qualify coalesce(platform_account_id = last(platform_account_id order by observed_at)"
+            " over (partition by platform, collection_id, account_id), true)",
             reach,
         )
 

@@ -23,7 +23,7 @@ from smi_pipeline.defs.partitions import MONTHS, ZONE, month_of
 from smi_pipeline.defs.preview import month_metadata, shown_table
 from smi_pipeline.defs.runs import pool_of
 from smi_pipeline.defs.tables import INPUT_FILE, graph, raw_metadata, table_metadata
-from smi_pipeline.lake.collections import Cut, spent_on
+from smi_pipeline.lake.collections import Cut, moved_posts, spent_on
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.ingest import Opened, Summary, collect_month
 from smi_pipeline.lake.reparse import reparse_month
@@ -157,6 +157,15 @@ def must_be_finished(summary: Summary, about: str) -> None:
         )
 
 
+def leaving(lake: Lake, months: Sequence[Month]) -> list[str]:
+    """What to say of posts that some months count and another has too: nothing derives the other again unbidden."""
+    return [
+        f"posts of {platform} that {Month(left)} has are dated in {Month(first)} now and count there alone: {posts};"
+        f" to take them out of {Month(left)}, derive it again: smi run {Month(left)}"
+        for platform, first, left, posts in moved_posts(lake, [month.first for month in months])
+    ]
+
+
 def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", platform],
@@ -194,6 +203,8 @@ def _raw_asset(platform: Platform) -> dg.AssetsDefinition:
                 lambda: _collect(lake, now, month, cut, accounts, platform=platform, force=config.force)
             )
         must_be_finished(summary, f"{platform} {month}")
+        for line in leaving(lake, [month]):
+            context.log.warning(line)
         if not summary.asked:
             context.log.info("%s of %s is collected already: no request", summary.cut, month)
             told = month_metadata(lake, f"raw.{platform}_posts", month.first)

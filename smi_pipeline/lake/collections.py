@@ -31,7 +31,8 @@ Status = Literal["running", "finished", "deferred", "failed"]
 class State:
     """One row of raw.collection_log: how far a collection was at `recorded_at`.
 
-    `repeated_posts`: rows of posts beyond the first of each post, once it is finished; null where nobody has counted.
+    `repeated_posts`: rows of posts beyond the first of each post, and those read under a handle that was corrected
+    since, once it is finished; null where nobody has counted.
     `sequence`: the row's number in the order of the lake's commits; null in rows of older lakes.
     """
 
@@ -110,6 +111,7 @@ class Collection:
     state: State | None
     outcomes: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)  # by the platform's own id, the key of the account read
+    reads: dict[str, str] = field(default_factory=dict)  # by the key of an account, the platform's own id read before
     before: Asking = field(default_factory=Asking)  # what earlier attempts took
     reparsed_from: str | None = None  # the collection whose payloads were read again
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -117,24 +119,27 @@ class Collection:
     def each_once(self, results: Sequence[AccountResult]) -> list[AccountResult]:
         """The results; one that leads to the same account of the platform as an earlier one has failed, and says so.
 
-        Whose its posts are could only be guessed, and the other of the two would have a zero.
+        Whose its posts are could only be guessed, and the other of the two would have a zero. An account that was read
+        before and has only got another name keeps what was read then.
         """
-        checked = []
-        for result in results:
-            key = result.account.account_id
-            found = next((row.get(self.subject.account_key) for row in result.accounts), None)
-            first = key
-            if found and result.outcome in READ:
-                first = self.owners.setdefault(_own_id(self.subject.platform, found), key)
-            if first == key:
-                checked.append(result)
-                continue
+        return [self._once(result) for result in results]
+
+    def _once(self, result: AccountResult) -> AccountResult:
+        key = result.account.account_id
+        found = next((row.get(self.subject.account_key) for row in result.accounts), None)
+        if not found or result.outcome not in READ:
+            return result
+        own_id = _own_id(self.subject.platform, found)
+        first = self.owners.setdefault(own_id, key)
+        if first != key:
             said = (
                 f"leads to {found}, as {first} does: two rows of accounts.csv are one account; correct them and collect"
-                " again with --force"
+                " again"
             )
-            checked.append(AccountResult(result.account, "failed", said, result.observed_at))
-        return checked
+            return AccountResult(result.account, "failed", said, result.observed_at)
+        if self.reads.get(key) == own_id:
+            return replace(result, accounts=[], posts=[], rejected=[])
+        return result
 
     def append(self, results: Sequence[AccountResult], asking: Asking, *, last: bool = False) -> None:
         """Commit a batch of accounts: their rows, rejects and outcomes, what they cost, and the collection's new state.
@@ -248,6 +253,8 @@ class Collection:
             sequence=next_,
         )
         _insert(cursor, "raw.collection_log", [vars(self.state)])
+        if status == "finished" and self.subject.day is None:
+            self._note_moved(cursor)
         about = {
             "platform": self.subject.platform,
             "collection_id": self.state.collection_id,
@@ -257,13 +264,68 @@ class Collection:
         _insert(cursor, "raw.request_ledger", [{**row._asdict(), **about} for row in asking.spent])
 
     def _repeated(self, cursor: duckdb.DuckDBPyConnection) -> int:
-        """How many rows of posts come on top of one a post: counted once here, not by every reader of the month."""
+        """How many rows of posts staging is to leave out: counted once here, not by every reader of the month.
+
+        Those on top of one a post, and those of an account that was read under another handle, which led elsewhere.
+        """
+        tables = f"raw.{self.subject.tables}"
         row = cursor.execute(
-            f"select count(*) - count(distinct {self.subject.post_key}) from raw.{self.subject.tables}_posts"
-            " where collection_id = $1 and month = $2",
+            f"""
+            with owners as (
+                select account_id, max_by(platform_account_id, rowid) as platform_account_id
+                from {tables}_accounts where collection_id = $1 and month = $2 group by account_id
+            )
+            select count(*) - count(distinct posts.{self.subject.post_key}) filter (
+                coalesce(owners.platform_account_id = posts.platform_account_id, true)
+            )
+            from {tables}_posts as posts left join owners on owners.account_id = posts.account_id
+            where collection_id = $1 and month = $2
+            """,
             [self._begun().collection_id, self.subject.month],
         ).fetchone()
         return int(row[0]) if row else 0
+
+    def _note_moved(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Note the posts that the newest collection of another month has as well, in raw.moved_post.
+
+        Whoever dated a post has changed its date, and so it stands in two months. It counts in the one whose
+        collection read it last; of two that did so in one instant, in the one that ended last.
+        """
+        about = self.subject
+        cursor.execute(
+            f"""
+            insert into raw.moved_post by name
+            with own as (
+                select {about.post_key}::varchar as post_id, min(account_id) as account_id, month, collection_id,
+                    max(observed_at) as observed_at
+                from raw.{about.tables}_posts where collection_id = $1 and month = $2 group by all
+            ),
+            newest as (
+                select collection_id from raw.collection
+                where platform = $3 and month <> $2 and status = 'finished' and cut <> 'snapshot'
+                qualify row_number() over (partition by month order by collection_id desc) = 1
+            ),
+            beside as (
+                select id::varchar as post_id, month, collection_id, observed_at from raw.{about.platform}_posts
+                union all
+                select post_id, month, collection_id, observed_at from raw.vendor_posts where platform = $3
+            ),
+            theirs as (
+                select post_id, month, collection_id, max(observed_at) as observed_at
+                from beside semi join own using (post_id) semi join newest using (collection_id) group by all
+            )
+            select $3 as platform, own.account_id, own.post_id, counts.* from own join theirs using (post_id),
+                lateral (
+                    select own.month, own.collection_id, theirs.month as left_month,
+                        theirs.collection_id as left_collection_id, own.observed_at
+                    where own.observed_at >= theirs.observed_at
+                    union all
+                    select theirs.month, theirs.collection_id, own.month, own.collection_id, theirs.observed_at
+                    where own.observed_at < theirs.observed_at
+                ) as counts
+            """,
+            [self._begun().collection_id, about.month, about.platform],
+        )
 
 
 def open_collection(
@@ -282,56 +344,62 @@ def open_collection(
     needed = {account.account_id for account in wanted}
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
-        known, missing = _left(cursor, found, wanted)
-        owners = _owners(cursor, subject, found) if found is not None and missing else {}
+        known, missing = _left(cursor, subject, found, wanted)
         if missing:
             _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
     # A failed account that the registry does not have any more holds nothing up.
     outcomes = {key: one.outcome for key, one in known.items() if key in needed or one.outcome in TERMINAL}
-    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes, owners)
+    own_ids = {key: _own_id(subject.platform, one.own_id) for key, one in known.items() if one.own_id}
+    again = {account.account_id for account in missing}
+    owners = {own_id: key for key, own_id in own_ids.items() if key not in again}
+    reads = {key: own_id for key, own_id in own_ids.items() if key in again and known[key].outcome in READ}
+    collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes, owners, reads)
     if found is not None:
         collection.before = Asking(found.requests, found.requests_least or 0)
     return collection, missing
 
 
-def _owners(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> dict[str, str]:
-    """The platform's own ids that the collection has met, each with the account that led to it first."""
-    rows = cursor.execute(
-        f"select {subject.account_key}, min_by(account_id, observed_at) from raw.{subject.tables}_accounts"
-        f" where collection_id = $1 and month = $2 and {subject.account_key} <> '' group by all",
-        [found.collection_id, subject.month],
-    ).fetchall()
-    return {_own_id(subject.platform, own): account_id for own, account_id in rows}
-
-
 def accounts_left(lake: Lake, subject: Subject, accounts: Sequence[Account]) -> list[Account]:
     """Those of the accounts whose answers this cut does not have yet."""
     with lake.read() as cursor:
-        _, missing = _left(cursor, _latest(cursor, subject), accounts)
+        _, missing = _left(cursor, subject, _latest(cursor, subject), accounts)
     return missing
 
 
 def _left(
-    cursor: duckdb.DuckDBPyConnection, found: State | None, accounts: Sequence[Account]
+    cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State | None, accounts: Sequence[Account]
 ) -> tuple[dict[str, _Known], list[Account]]:
     """What a collection knows, by account, and those of the accounts it does not have yet; all where there is none."""
-    known = {} if found is None else _known(cursor, found)
+    known = {} if found is None else _known(cursor, subject, found)
     return known, [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
 
 
 class _Known(NamedTuple):
-    """What became of an account in a collection, by the last that was committed about it."""
+    """What became of an account in a collection, by the last that was committed about it.
+
+    `own_id`: what the platform itself calls the account that was read last; null where none was.
+    """
 
     handle: str
     outcome: str
     detail: str | None
+    own_id: str | None
 
 
-def _known(cursor: duckdb.DuckDBPyConnection, found: State) -> dict[str, _Known]:
+def _known(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> dict[str, _Known]:
     rows = cursor.execute(
-        "select account_id, handle, outcome, detail from raw.collection_account"
-        " where collection_id = $1 and month = $2"
-        " qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1",
+        f"""
+        with outcomes as (
+            select account_id, handle, outcome, detail from raw.collection_account
+            where collection_id = $1 and month = $2
+            qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1
+        ),
+        owners as (
+            select account_id, nullif(max_by({subject.account_key}, rowid), '') as own_id
+            from raw.{subject.tables}_accounts where collection_id = $1 and month = $2 group by account_id
+        )
+        select account_id, handle, outcome, detail, own_id from outcomes left join owners using (account_id)
+        """,
         [found.collection_id, found.month],
     ).fetchall()
     return {account_id: _Known(*rest) for account_id, *rest in rows}
@@ -344,15 +412,16 @@ _NO_WORDS = re.compile(r"(.*: )?HTTP (404|410)", re.DOTALL)
 def _is_settled(account: Account, known: _Known | None) -> bool:
     """Whether what is known of an account need not be requested again.
 
-    It need where the account failed or was put off; where nothing came of it and its handle has been corrected since;
-    and where it was called missing without a word of the platform's.
+    It need where the account failed or was put off; where its handle has been corrected since, unless what was read
+    bears the registry's own id of it; and where it was called missing without a word of the platform's.
     """
     if known is None or known.outcome not in TERMINAL:
         return False
-    if known.outcome in READ:
+    if known.outcome in READ and known.own_id is not None and known.own_id == account.platform_account_id:
         return True
     unfounded = known.outcome in ("missing", "unavailable") and _NO_WORDS.fullmatch(known.detail or "") is not None
-    return not unfounded and known.handle.casefold() == account.handle.casefold()
+    one_handle = handle_key(account.platform, known.handle) == handle_key(account.platform, account.handle)
+    return one_handle and not unfounded
 
 
 def spent(lake: Lake, platform: Platform, *, but: str = "") -> list[Spent]:
@@ -375,6 +444,22 @@ def spent_on(lake: Lake, collection_id: str) -> tuple[int, int, float]:
         ).fetchone()
     units, records, usd = row or (None, None, None)
     return units or 0, records or 0, usd or 0.0
+
+
+def moved_posts(lake: Lake, months: Sequence[date]) -> list[tuple[str, date, date, int]]:
+    """Of posts that two months have: the platform, the month that counts them, the other one, and how many.
+
+    Those of the newest collections, where the month that counts them is one of `months`.
+    """
+    with lake.read() as cursor:
+        return cursor.execute(
+            "with newest as (select collection_id from raw.collection where status = 'finished' and cut <> 'snapshot'"
+            " qualify row_number() over (partition by platform, month order by collection_id desc) = 1)"
+            " select platform, month, left_month, count(distinct post_id) from raw.moved_post"
+            " where list_contains($1, month) and collection_id in (from newest) and left_collection_id in (from newest)"
+            " group by all order by all",
+            [list(months)],
+        ).fetchall()
 
 
 def permissions_lacked(lake: Lake, platform: Platform) -> list[tuple[str, str]]:

@@ -43,8 +43,8 @@ _SUMS = (
         "likes_above_views",
     ),
 )
-# Derived tables that name or quote single posts.
-_QUOTING = ("intermediate.int_deleted_posts", "marts.top_posts")
+# Other tables that name or quote single posts.
+_QUOTING = ("intermediate.int_deleted_posts", "marts.top_posts", "raw.moved_post")
 
 
 @dataclass(frozen=True)

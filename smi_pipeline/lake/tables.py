@@ -195,6 +195,17 @@ DECLARED: dict[str, dict[str, str]] = {
         # which have none, take that of DuckLake (`rowid`), which counts in the same order.
         "sequence": "bigint",
     },
+    # Posts that two months have, by their collections: they count in the one whose collection read them last.
+    "raw.moved_post": {
+        "platform": "varchar",
+        "account_id": "varchar",
+        "post_id": "varchar",
+        "month": "date",
+        "collection_id": "varchar",
+        "left_month": "date",
+        "left_collection_id": "varchar",
+        "observed_at": "timestamptz",
+    },
     "raw.request_ledger": {
         "platform": "varchar",
         "day": "date",

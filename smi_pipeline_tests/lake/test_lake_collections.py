@@ -224,7 +224,7 @@ def test_two_accounts_with_one_id_on_the_platform_are_told_and_the_collection_do
     summary = run(lake, script)
     assert summary.status == "failed"
     assert summary.failures == [
-        "x b: leads to 77, as a does: two rows of accounts.csv are one account; correct them and collect again with --force"
+        "x b: leads to 77, as a does: two rows of accounts.csv are one account; correct them and collect again"
     ]
     assert table(lake, "select account_id, outcome from raw.collection_account order by all") == [
         ("a", "answered"),
