@@ -20,6 +20,7 @@ from pathlib import Path
 from writer import MAY, answer, asking, say
 
 from smi_pipeline import lake as package
+from smi_pipeline.lake.care import compact
 from smi_pipeline.lake.collections import Subject, open_collection
 from smi_pipeline.lake.connection import Lake
 from smi_pipeline.lake.derived import replace_month
@@ -33,7 +34,7 @@ SUMS = (
     " where collection_id = (select max(collection_id) from raw.collection_log) and month = getvariable('month')"
     " group by all"
 )
-COMMITS_OF = {"append": 1, "replace": 1, "compact": 2}
+COMMITS_OF = {"append": 1, "replace": 1, "compact": 2}  # what is in the catalog into files, then small files together
 
 
 def main(operation=None, where=None, point=None):
@@ -62,13 +63,6 @@ def collect(lake, cut, points):
         with points.of("append" if first == BATCH else None):
             collection.append(answers, asking(1), last=first + BATCH >= len(todo))
             say(appended=[account.account_id for account in asked])
-
-
-def compact(lake):
-    """Rows of the catalog into files, small files into larger ones."""
-    for call in ("ducklake_flush_inlined_data", "ducklake_merge_adjacent_files"):
-        with lake.write(call) as transaction:
-            transaction.cursor.execute(f"call {call}('lake')").fetchall()
 
 
 class Points:
