@@ -35,7 +35,7 @@ def batch(who, number, accounts, posts):
 
 
 def answer(name, posts):
-    seen = {"account_id": name, "platform_account_id": "9", "observed_at": SEEN}
+    seen = {"account_id": name, "platform_account_id": name, "observed_at": SEEN}
     rows = [
         seen | {"id": f"{name}_{post}", "text": "Spring in the old town", "like_count": post, "payload": "{}"}
         for post in range(posts)

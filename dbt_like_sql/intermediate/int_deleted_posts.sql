@@ -6,13 +6,14 @@
 --         end without it; it was deleted or hidden between the two
 -- caveat  only where the account was read to its end both times: a post of an account that did not answer, or whose
 --         history was cut off, is not gone but unseen. One that comes back is no longer here, nor
---         is one that is dated in another month now
+--         is one that is dated in another month now. Posts of another account, read under a wrong handle, are not gone
 
 with reads as (
     select
         readings.platform,
         readings.account_id,
         readings.collection_id,
+        readings.platform_account_id,
         readings.number,
         readings.observed_at as read_at
     from staging.stg_readings as readings
@@ -25,6 +26,7 @@ seen as (
         sightings.month,
         sightings.platform,
         sightings.account_id,
+        sightings.platform_account_id,
         sightings.post_id,
         max(readings.number) as last_number,
         arg_max(readings.collection_id, readings.number) as last_collection_id,
@@ -40,7 +42,12 @@ seen as (
         and moved.month = sightings.month
         and moved.post_id = sightings.post_id
     where sightings.month = getvariable('month')
-    group by sightings.month, sightings.platform, sightings.account_id, sightings.post_id
+    group by
+        sightings.month,
+        sightings.platform,
+        sightings.account_id,
+        sightings.platform_account_id,
+        sightings.post_id
 )
 
 select
@@ -56,6 +63,7 @@ from seen
 join reads
     on reads.platform = seen.platform
     and reads.account_id = seen.account_id
+    and coalesce(reads.platform_account_id = seen.platform_account_id, true)
     and reads.number > seen.last_number
 group by
     seen.month,

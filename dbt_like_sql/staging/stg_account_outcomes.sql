@@ -13,6 +13,7 @@ select
     outcomes.handle,
     outcomes.outcome,
     outcomes.detail,
+    outcomes.platform_account_id,
     outcomes.collection_id,
     collections.cut,
     outcomes.observed_at

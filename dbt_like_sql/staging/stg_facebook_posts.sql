@@ -10,16 +10,7 @@
 --         Pages are not offered. A shared story that shows a photo, an album or a video, or nothing, is somebody else's
 --         post: a repost
 
-with owners as (
-    select
-        collection_id,
-        account_id,
-        max_by(platform_account_id, rowid) as platform_account_id
-    from raw.facebook_accounts
-    group by collection_id, account_id
-),
-
-once as (
+with once as (
     select
         posts.month,
         posts.account_id,
@@ -61,12 +52,13 @@ once as (
     from raw.facebook_posts as posts
     join staging.stg_collections as collections
         on collections.collection_id = posts.collection_id
-    left join owners
-        on owners.collection_id = posts.collection_id
-        and owners.account_id = posts.account_id
+    -- what was read under a handle that was corrected since is another account's
+    anti join staging.stg_superseded_readings as superseded
+        on superseded.month = posts.month
+        and superseded.collection_id = posts.collection_id
+        and superseded.account_id = posts.account_id
+        and superseded.platform_account_id = posts.platform_account_id
     where collections.repeated_posts is distinct from 0
-        -- rows read under a handle that was corrected since are another account's
-        and coalesce(owners.platform_account_id = posts.platform_account_id, true)
     qualify row_number() over (
         partition by posts.month, posts.id
         order by posts.account_id, posts.observed_at desc, posts.payload::varchar

@@ -23,6 +23,7 @@ select
     finished.number,
     outcomes.account_id,
     outcomes.outcome,
+    outcomes.platform_account_id,
     outcomes.observed_at
 from raw.collection_account as outcomes
 join finished

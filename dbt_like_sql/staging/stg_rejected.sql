@@ -21,6 +21,12 @@ join staging.stg_collections as collections
     on collections.platform = rejected.platform
     and collections.month = rejected.month
     and collections.collection_id = rejected.collection_id
+-- what was read under a handle that was corrected since is another account's
+anti join staging.stg_superseded_readings as superseded
+    on superseded.month = rejected.month
+    and superseded.collection_id = rejected.collection_id
+    and superseded.account_id = rejected.account_id
+    and superseded.read_at >= rejected.observed_at
 where rejected.reason <> 'drift'
 qualify row_number() over (
     partition by

@@ -7,16 +7,7 @@
 -- caveat  a month of a platform comes from its API or from files, never from both. An unknown kind is null. Every post
 --         of YouTube and TikTok is a video
 
-with owners as (
-    select
-        collection_id,
-        account_id,
-        max_by(platform_account_id, rowid) as platform_account_id
-    from raw.vendor_accounts
-    group by collection_id, account_id
-),
-
-worded as (
+with worded as (
     select
         posts.platform,
         posts.account_id,
@@ -40,11 +31,12 @@ worded as (
     from raw.vendor_posts as posts
     join staging.stg_collections as collections
         on collections.collection_id = posts.collection_id
-    left join owners
-        on owners.collection_id = posts.collection_id
-        and owners.account_id = posts.account_id
-    -- rows read under a handle that was corrected since are another account's
-    where coalesce(owners.platform_account_id = posts.platform_account_id, true)
+    -- what was read under a handle that was corrected since is another account's
+    anti join staging.stg_superseded_readings as superseded
+        on superseded.month = posts.month
+        and superseded.collection_id = posts.collection_id
+        and superseded.account_id = posts.account_id
+        and superseded.platform_account_id = posts.platform_account_id
     qualify row_number() over (
         partition by posts.platform, posts.month, posts.post_id
         order by posts.account_id, posts.observed_at desc, posts.payload::varchar

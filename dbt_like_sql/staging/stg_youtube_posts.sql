@@ -8,16 +8,7 @@
 --         0. Shares are not offered. A Short is told from a video nowhere in the API: all are video. The text is the
 --         title and, after an empty line, the description
 
-with owners as (
-    select
-        collection_id,
-        account_id,
-        max_by(platform_account_id, rowid) as platform_account_id
-    from raw.youtube_accounts
-    group by collection_id, account_id
-),
-
-once as (
+with once as (
     select
         posts.month,
         posts.account_id,
@@ -55,12 +46,13 @@ once as (
     from raw.youtube_posts as posts
     join staging.stg_collections as collections
         on collections.collection_id = posts.collection_id
-    left join owners
-        on owners.collection_id = posts.collection_id
-        and owners.account_id = posts.account_id
+    -- what was read under a handle that was corrected since is another account's
+    anti join staging.stg_superseded_readings as superseded
+        on superseded.month = posts.month
+        and superseded.collection_id = posts.collection_id
+        and superseded.account_id = posts.account_id
+        and superseded.platform_account_id = posts.platform_account_id
     where collections.repeated_posts is distinct from 0
-        -- rows read under a handle that was corrected since are another account's
-        and coalesce(owners.platform_account_id = posts.platform_account_id, true)
     qualify row_number() over (
         partition by posts.month, posts.id
         order by posts.account_id, posts.observed_at desc, posts.payload::varchar

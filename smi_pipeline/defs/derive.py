@@ -28,6 +28,7 @@ from smi_pipeline.metrics.account_month import account_month
 from smi_pipeline.metrics.city_month import city_platform_month, counted_accounts
 from smi_pipeline.metrics.validity import latest_in
 from smi_pipeline.months import Month
+from smi_pipeline.registry.models import platform_id
 
 SNAPSHOT_REACH = timedelta(days=3)
 ACCOUNT_MONTH, CITY_PLATFORM_MONTH = "metrics.account_month", "metrics.city_platform_month"
@@ -102,8 +103,11 @@ def derive_account_month(lake: Lake, months: Sequence[Month], inputs: Inputs) ->
                 asked=_of(month, asked),
                 sums=_of(month, sums),
                 rejects=_of(month, rejects),
-                observations=observations.filter(
-                    (pl.col("month") == month.first) | pl.col("observed_at").is_between(*_reach(month))
+                observations=_of_those_read(
+                    observations.filter(
+                        (pl.col("month") == month.first) | pl.col("observed_at").is_between(*_reach(month))
+                    ),
+                    _of(month, asked),
                 ),
                 accounts=inputs.accounts,
                 month=month,
@@ -218,12 +222,32 @@ def _observations(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:
         return read_frame(
             cursor,
             "select * from staging.stg_accounts"
-            " where list_contains($months, month) or observed_at between $from and $to"
-            # what was read under a handle that was corrected since is another account's
-            " qualify coalesce(platform_account_id = last(platform_account_id order by observed_at)"
-            " over (partition by platform, collection_id, account_id), true)",
+            " where list_contains($months, month) or observed_at between $from and $to",
             reach,
         )
+
+
+def _of_those_read(observations: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The observations without those of another account of the platform than the month's own collection has read.
+
+    They were made under a handle that has been corrected since. Only ids in the platform's own form tell: what stands
+    in for one, such as TikTok's handle or a vendor's key, may be another one of the same account.
+    """
+    read = {
+        (platform, account_id): own_id
+        for platform, account_id, own_id in asked.select("platform", "account_id", "platform_account_id").iter_rows()
+    }
+    of_another = [
+        own_id is not None
+        and (known := read.get((platform, account_id))) is not None
+        and own_id != known
+        and platform_id(platform, own_id) is not None
+        and platform_id(platform, known) is not None
+        for platform, account_id, own_id in observations.select(
+            "platform", "account_id", "platform_account_id"
+        ).iter_rows()
+    ]
+    return observations.filter(~pl.Series(of_another, dtype=pl.Boolean))
 
 
 def _joint_posts(lake: Lake, months: Sequence[Month]) -> pl.DataFrame:

@@ -53,11 +53,16 @@ where month = $month
 order by platform
 """
 # What an edition rests on. Ranks change against the month before, which may rest on figures of the one before it.
-# Growth is reckoned from figures of single days near either border. Experts may be carried from three months back.
+# Another month's collection may have taken posts from theirs. Growth is reckoned from figures of single days near
+# either border. Experts may be carried from three months back.
 _COLLECTED = """
 from raw.collection_log
 where collection_id in (
     select collection_id from staging.stg_account_outcomes where month between $carried and $month
+    union
+    select counting.collection_id from staging.stg_collections as counting
+    join raw.moved_post as moved on moved.platform = counting.platform and moved.month = counting.month
+    where moved.left_month between $carried and $month
 )
 or cut = 'snapshot' and day between $previous::date - 4 and last_day($month::date) + 4
 """

@@ -31,8 +31,8 @@ Status = Literal["running", "finished", "deferred", "failed"]
 class State:
     """One row of raw.collection_log: how far a collection was at `recorded_at`.
 
-    `repeated_posts`: rows of posts beyond the first of each post, and those read under a handle that was corrected
-    since, once it is finished; null where nobody has counted.
+    `repeated_posts`: rows of posts beyond the first of each post, and readings of accounts that another took the place
+    of, once it is finished; null where nobody has counted.
     `sequence`: the row's number in the order of the lake's commits; null in rows of older lakes.
     """
 
@@ -88,11 +88,6 @@ class Subject:
         """The column of its posts' table that names a post."""
         return "post_id" if self.source == "files" else "id"
 
-    @property
-    def account_key(self) -> str:
-        """The column of its accounts' table that names an account as the platform does; TikTok's records hold no id."""
-        return "platform_account_id" if self.tables in {"tiktok", "vendor"} else "id"
-
     def __str__(self) -> str:
         return f"{self.day or format(self.month, '%Y-%m')} {self.platform}"
 
@@ -125,19 +120,19 @@ class Collection:
         return [self._once(result) for result in results]
 
     def _once(self, result: AccountResult) -> AccountResult:
-        key = result.account.account_id
-        found = next((row.get(self.subject.account_key) for row in result.accounts), None)
-        if not found or result.outcome not in READ:
+        key, own_id = result.account.account_id, _own_id(result)
+        if own_id is None or result.outcome not in READ:
             return result
-        own_id = _own_id(self.subject.platform, found)
-        first = self.owners.setdefault(own_id, key)
+        first = self.owners.setdefault(_comparable(self.subject.platform, own_id), key)
         if first != key:
             said = (
-                f"leads to {found}, as {first} does: two rows of accounts.csv are one account; correct them and collect"
-                " again"
+                f"leads to {own_id}, as {first} does: two rows of accounts.csv are one account;"
+                " correct them and collect again"
             )
             return AccountResult(result.account, "failed", said, result.observed_at)
-        if self.reads.get(key) == own_id:
+        if (before := self.reads.get(key)) and _comparable(self.subject.platform, before) == _comparable(
+            self.subject.platform, own_id
+        ):
             return replace(result, accounts=[], posts=[], rejected=[])
         return result
 
@@ -162,10 +157,22 @@ class Collection:
             _insert(cursor, f"raw.{self.subject.tables}_{kind}", rows)
         about = {**key, "platform": platform}
         _insert(cursor, "raw.rejected", [{**vars(r), **about} for result in results for r in result.rejected])
-        _insert(cursor, "raw.collection_account", [{**_outcome(result), **about} for result in results])
+        _insert(cursor, "raw.collection_account", [{**self._outcome(result), **about} for result in results])
         self.outcomes |= {result.account.account_id: result.outcome for result in results}
         status = self._end() if last else "running"
         self._log(cursor, status, max(result.observed_at for result in results), asking)
+
+    def _outcome(self, result: AccountResult) -> dict[str, Any]:
+        own_id = _own_id(result) or self.reads.get(result.account.account_id)
+        return {
+            "account_id": result.account.account_id,
+            "handle": result.account.handle,
+            "outcome": result.outcome,
+            "detail": result.detail,
+            "observed_at": result.observed_at,
+            "left_out": list(result.left_out),
+            "platform_account_id": own_id if result.outcome in READ else None,
+        }
 
     def close(self) -> None:
         """End a collection that was broken off after its last batch: nothing is left to ask."""
@@ -264,32 +271,32 @@ class Collection:
         _insert(cursor, "raw.request_ledger", [{**row._asdict(), **about} for row in asking.spent])
 
     def _repeated(self, cursor: duckdb.DuckDBPyConnection) -> int:
-        """How many rows of posts staging is to leave out: counted once here, not by every reader of the month.
+        """How much of the posts staging may have to leave out: counted once here, not by every reader of the month.
 
-        Those on top of one a post, and those of an account that was read under another handle, which led elsewhere.
+        Rows on top of one a post, and readings of an account that another reading took the place of (see
+        staging.stg_superseded_readings).
         """
-        tables = f"raw.{self.subject.tables}"
         row = cursor.execute(
             f"""
-            with owners as (
-                select account_id, max_by(platform_account_id, rowid) as platform_account_id
-                from {tables}_accounts where collection_id = $1 and month = $2 group by account_id
+            with readings as (
+                select distinct account_id, platform_account_id from raw.collection_account
+                where collection_id = $1 and month = $2 and platform_account_id is not null
             )
-            select count(*) - count(distinct posts.{self.subject.post_key}) filter (
-                coalesce(owners.platform_account_id = posts.platform_account_id, true)
+            select count(*) - count(distinct {self.subject.post_key}) + (
+                select count(*) - least(count(distinct account_id), count(distinct platform_account_id)) from readings
             )
-            from {tables}_posts as posts left join owners on owners.account_id = posts.account_id
-            where collection_id = $1 and month = $2
+            from raw.{self.subject.tables}_posts where collection_id = $1 and month = $2
             """,
             [self._begun().collection_id, self.subject.month],
         ).fetchone()
         return int(row[0]) if row else 0
 
     def _note_moved(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Note the posts that the newest collection of another month has as well, in raw.moved_post.
+        """Note the posts that a collection of another month has as well, in raw.moved_post.
 
         Whoever dated a post has changed its date, and so it stands in two months. It counts in the one whose
-        collection read it last; of two that did so in one instant, in the one that ended last.
+        collection read it last; of two that did so in one instant, in the one that ended last. What was once noted of
+        two collections holds.
         """
         about = self.subject
         cursor.execute(
@@ -300,10 +307,9 @@ class Collection:
                     max(observed_at) as observed_at
                 from raw.{about.tables}_posts where collection_id = $1 and month = $2 group by all
             ),
-            newest as (
+            finished as (
                 select collection_id from raw.collection
                 where platform = $3 and month <> $2 and status = 'finished' and cut <> 'snapshot'
-                qualify row_number() over (partition by month order by collection_id desc) = 1
             ),
             beside as (
                 select id::varchar as post_id, month, collection_id, observed_at from raw.{about.platform}_posts
@@ -312,17 +318,26 @@ class Collection:
             ),
             theirs as (
                 select post_id, month, collection_id, max(observed_at) as observed_at
-                from beside semi join own using (post_id) semi join newest using (collection_id) group by all
+                from beside semi join own using (post_id) semi join finished using (collection_id) group by all
+            ),
+            noted as (
+                select post_id, collection_id as one, left_collection_id as other from raw.moved_post
+                union all
+                select post_id, left_collection_id, collection_id from raw.moved_post
+            ),
+            pairs as (
+                select own.*, theirs.month as their_month, theirs.collection_id as their_collection,
+                    theirs.observed_at as their_observed_at
+                from own join theirs using (post_id)
+                anti join noted on noted.post_id = own.post_id
+                    and noted.one = own.collection_id and noted.other = theirs.collection_id
             )
-            select $3 as platform, own.account_id, own.post_id, counts.* from own join theirs using (post_id),
-                lateral (
-                    select own.month, own.collection_id, theirs.month as left_month,
-                        theirs.collection_id as left_collection_id, own.observed_at
-                    where own.observed_at >= theirs.observed_at
-                    union all
-                    select theirs.month, theirs.collection_id, own.month, own.collection_id, theirs.observed_at
-                    where own.observed_at < theirs.observed_at
-                ) as counts
+            select $3 as platform, account_id, post_id, month, collection_id, their_month as left_month,
+                their_collection as left_collection_id, observed_at
+            from pairs where observed_at >= their_observed_at
+            union all
+            select $3, account_id, post_id, their_month, their_collection, month, collection_id, their_observed_at
+            from pairs where observed_at < their_observed_at
             """,
             [self._begun().collection_id, about.month, about.platform],
         )
@@ -344,15 +359,15 @@ def open_collection(
     needed = {account.account_id for account in wanted}
     with lake.read() as cursor:
         found = None if force else _latest(cursor, subject)
-        known, missing = _left(cursor, subject, found, wanted)
+        known, missing = _left(cursor, found, wanted)
         if missing:
             _refuse_a_mixture(lake, cursor, synthetic=subject.synthetic)
     # A failed account that the registry does not have any more holds nothing up.
     outcomes = {key: one.outcome for key, one in known.items() if key in needed or one.outcome in TERMINAL}
-    own_ids = {key: _own_id(subject.platform, one.own_id) for key, one in known.items() if one.own_id}
+    read = {key: one.own_id for key, one in known.items() if one.own_id is not None and key in needed}
     again = {account.account_id for account in missing}
-    owners = {own_id: key for key, own_id in own_ids.items() if key not in again}
-    reads = {key: own_id for key, own_id in own_ids.items() if key in again and known[key].outcome in READ}
+    owners = {_comparable(subject.platform, own_id): key for key, own_id in read.items() if key not in again}
+    reads = {key: own_id for key, own_id in read.items() if key in again}
     collection = Collection(lake, subject, len(needed | outcomes.keys()), found, outcomes, owners, reads)
     if found is not None:
         collection.before = Asking(found.requests, found.requests_least or 0)
@@ -362,22 +377,22 @@ def open_collection(
 def accounts_left(lake: Lake, subject: Subject, accounts: Sequence[Account]) -> list[Account]:
     """Those of the accounts whose answers this cut does not have yet."""
     with lake.read() as cursor:
-        _, missing = _left(cursor, subject, _latest(cursor, subject), accounts)
+        _, missing = _left(cursor, _latest(cursor, subject), accounts)
     return missing
 
 
 def _left(
-    cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State | None, accounts: Sequence[Account]
+    cursor: duckdb.DuckDBPyConnection, found: State | None, accounts: Sequence[Account]
 ) -> tuple[dict[str, _Known], list[Account]]:
     """What a collection knows, by account, and those of the accounts it does not have yet; all where there is none."""
-    known = {} if found is None else _known(cursor, subject, found)
+    known = {} if found is None else _known(cursor, found)
     return known, [account for account in accounts if not _is_settled(account, known.get(account.account_id))]
 
 
 class _Known(NamedTuple):
     """What became of an account in a collection, by the last that was committed about it.
 
-    `own_id`: what the platform itself calls the account that was read last; null where none was.
+    `own_id`: what the platform itself calls the account that was read last; null where none was, and in older lakes.
     """
 
     handle: str
@@ -386,20 +401,11 @@ class _Known(NamedTuple):
     own_id: str | None
 
 
-def _known(cursor: duckdb.DuckDBPyConnection, subject: Subject, found: State) -> dict[str, _Known]:
+def _known(cursor: duckdb.DuckDBPyConnection, found: State) -> dict[str, _Known]:
     rows = cursor.execute(
-        f"""
-        with outcomes as (
-            select account_id, handle, outcome, detail from raw.collection_account
-            where collection_id = $1 and month = $2
-            qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1
-        ),
-        owners as (
-            select account_id, nullif(max_by({subject.account_key}, rowid), '') as own_id
-            from raw.{subject.tables}_accounts where collection_id = $1 and month = $2 group by account_id
-        )
-        select account_id, handle, outcome, detail, own_id from outcomes left join owners using (account_id)
-        """,
+        "select account_id, last(handle order by rowid), last(outcome order by rowid), last(detail order by rowid),"
+        " last(platform_account_id order by rowid) filter (platform_account_id is not null)"
+        " from raw.collection_account where collection_id = $1 and month = $2 group by account_id",
         [found.collection_id, found.month],
     ).fetchall()
     return {account_id: _Known(*rest) for account_id, *rest in rows}
@@ -413,11 +419,12 @@ def _is_settled(account: Account, known: _Known | None) -> bool:
     """Whether what is known of an account need not be requested again.
 
     It need where the account failed or was put off; where its handle has been corrected since, unless what was read
-    bears the registry's own id of it; and where it was called missing without a word of the platform's.
+    bears the registry's own id of it, or none (in older lakes); and where it was called missing without a word of the
+    platform's.
     """
     if known is None or known.outcome not in TERMINAL:
         return False
-    if known.outcome in READ and known.own_id is not None and known.own_id == account.platform_account_id:
+    if known.outcome in READ and known.own_id in (None, account.platform_account_id):
         return True
     unfounded = known.outcome in ("missing", "unavailable") and _NO_WORDS.fullmatch(known.detail or "") is not None
     one_handle = handle_key(account.platform, known.handle) == handle_key(account.platform, account.handle)
@@ -523,20 +530,14 @@ def _refuse_a_mixture(lake: Lake, cursor: duckdb.DuckDBPyConnection, *, syntheti
         )
 
 
-def _own_id(platform: Platform, text: str) -> str:
+def _own_id(result: AccountResult) -> str | None:
+    """What the platform calls the account that was read; null where nothing of it came."""
+    return next((row["platform_account_id"] or None for rows in (result.accounts, result.posts) for row in rows), None)
+
+
+def _comparable(platform: Platform, own_id: str) -> str:
     """A platform's own id as it is; what stands in for one, such as TikTok's handle, as the platform compares it."""
-    return platform_id(platform, text) or handle_key(platform, text)
-
-
-def _outcome(result: AccountResult) -> dict[str, Any]:
-    return {
-        "account_id": result.account.account_id,
-        "handle": result.account.handle,
-        "outcome": result.outcome,
-        "detail": result.detail,
-        "observed_at": result.observed_at,
-        "left_out": list(result.left_out),
-    }
+    return platform_id(platform, own_id) or handle_key(platform, own_id)
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -260,10 +260,12 @@ class _Told:
 
 def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str, months: Sequence[date]) -> None:
     """Keep the sums of the newest finished collections, which are what the months' figures rest on."""
-    counted = cursor.execute(
-        "select month, count(*) from staging.stg_posts where platform = $1 and account_id = $2 group by month",
-        [platform, account_id],
-    ).fetchall()
+    counted = dict(
+        cursor.execute(
+            "select month, count(*) from staging.stg_posts where platform = $1 and account_id = $2 group by month",
+            [platform, account_id],
+        ).fetchall()
+    )
     listed = ", ".join(f"sums.{name}" for name in _SUMS)
     cursor.execute(
         f"insert into raw.forgotten_sums (collection_id, platform, account_id, month, is_repost, {', '.join(_SUMS)})"
@@ -281,8 +283,9 @@ def _keep_sums(cursor: duckdb.DuckDBPyConnection, platform: str, account_id: str
             [platform, account_id],
         ).fetchall()
     )
-    for month, posts in counted:
-        if kept.get(month) != posts:
+    for month in months:
+        posts = counted.get(month, 0)
+        if kept.get(month, 0) != posts:
             raise LakeError(
                 f"{platform} {account_id} {month:%Y-%m}: {posts} posts, sums of {kept.get(month, 0)};"
                 f" nothing was removed. Derive the month first: smi run {month:%Y-%m} --to metrics"

@@ -44,7 +44,7 @@ def reparse_month(lake: Lake, platform: Platform, month: Month, zone: ZoneInfo) 
                 "select account_id, handle, outcome, detail, observed_at, left_out from raw.collection_account"
                 " where collection_id = $1 and month = $2 and list_contains($3, outcome)"
                 " qualify row_number() over (partition by account_id order by rowid desc, observed_at desc) = 1"
-                " order by account_id",
+                " order by rowid",
                 [found.collection_id, month.first, sorted(TERMINAL)],
             ).fetchall()
             accounts = _stored(cursor, f"raw.{subject.tables}_accounts", found, month)
@@ -91,12 +91,28 @@ def _newest(cursor: duckdb.DuckDBPyConnection, platform: Platform, month: Month)
 
 
 def _stored(cursor: duckdb.DuckDBPyConnection, table: str, found: State, month: Month) -> Rows:
-    """Payloads of a table by account, as they were read; of the rejected only those of posts that are nowhere else."""
-    whole = "'' as platform_account_id" if table == "raw.rejected" else "platform_account_id"
-    only = "and reason = 'malformed'" if table == "raw.rejected" else ""
+    """Payloads of a table by account, as they were read; of the rejected only those of posts that are nowhere else.
+
+    Without those of readings that others took the place of.
+    """
+    rejected = table == "raw.rejected"
+    whole = "'' as platform_account_id" if rejected else "platform_account_id"
+    only = "and reason = 'malformed'" if rejected else ""
+    of_another = "read_at >= stored.observed_at" if rejected else "own_id = stored.platform_account_id"
     rows: Iterable[tuple[str, Any, datetime, str]] = cursor.execute(
-        f"select account_id, {whole}, observed_at, payload::varchar from {table}"
-        f" where collection_id = $1 and month = $2 {only} order by observed_at, payload::varchar",
+        f"""
+        with readings as (
+            select account_id, platform_account_id as own_id, max(rowid) as number, max(observed_at) as read_at
+            from raw.collection_account
+            where collection_id = $1 and month = $2 and platform_account_id is not null group by all
+        ),
+        superseded as (
+            from readings qualify number < max(number) over (partition by account_id)
+        )
+        select account_id, {whole}, observed_at, payload::varchar from {table} as stored
+        anti join superseded on superseded.account_id = stored.account_id and {of_another}
+        where collection_id = $1 and month = $2 {only} order by observed_at, payload::varchar
+        """,
         [found.collection_id, month.first],
     ).fetchall()
     by_account: Rows = defaultdict(list)

@@ -169,6 +169,8 @@ DECLARED: dict[str, dict[str, str]] = {
         "detail": "varchar",
         "observed_at": "timestamptz",
         "left_out": "varchar[]",
+        # What the platform calls the account that was read; null where none was, and in rows of older lakes.
+        "platform_account_id": "varchar",
     },
     "raw.collection_log": {
         "collection_id": "varchar",
@@ -323,7 +325,7 @@ def create_statements(there: set[tuple[str, str]]) -> list[str]:
     by_month = [
         name
         for name, columns in DECLARED.items()
-        if name not in known and ("payload" in columns or name == "raw.collection_account")
+        if name not in known and ("payload" in columns or name in {"raw.collection_account", "raw.moved_post"})
     ]
     partitioned = [f"alter table {name} set partitioned by (month)" for name in by_month]
     return [*tables, *partitioned, *VIEWS]

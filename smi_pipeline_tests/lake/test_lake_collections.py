@@ -26,7 +26,7 @@ def answered(name, posts=("1",), **changes):
     rows = [
         {
             "account_id": name,
-            "platform_account_id": "9",
+            "platform_account_id": f"own {name}",
             "observed_at": SEEN,
             "id": f"{name}{post}",
             "like_count": 1,
@@ -34,7 +34,13 @@ def answered(name, posts=("1",), **changes):
         }
         for post in posts
     ]
-    seen = {"account_id": name, "platform_account_id": "9", "observed_at": SEEN, "followers_count": 5, "payload": "{}"}
+    seen = {
+        "account_id": name,
+        "platform_account_id": f"own {name}",
+        "observed_at": SEEN,
+        "followers_count": 5,
+        "payload": "{}",
+    }
     return replace(AccountResult(account(name), "answered", None, SEEN, [seen], rows), **changes)
 
 
@@ -215,7 +221,8 @@ def test_what_was_spent_is_added_up_exactly_whatever_the_ledger_holds(lake):
 
 def leading_to(name, own_id, **changes):
     [row], posts = answered(name).accounts, answered(name).posts
-    return answered(name, accounts=[row | {"id": own_id}], posts=posts, **changes)
+    own = {"platform_account_id": own_id}
+    return answered(name, accounts=[row | own], posts=[post | own for post in posts], **changes)
 
 
 def test_two_accounts_with_one_id_on_the_platform_are_told_and_the_collection_does_not_finish(lake):

@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from smi_pipeline.collectors.records import AccountResult
+from smi_pipeline.defs.edition import _COLLECTION_IDS
 from smi_pipeline.lake.collections import Asking, Subject, moved_posts, open_collection
+from smi_pipeline.lake.connection import LakeError
 from smi_pipeline.lake.frames import read_frame
 from smi_pipeline.lake.privacy import forget
 from smi_pipeline.registry.models import Account
@@ -18,12 +20,12 @@ def seen(day):
     return datetime(2025, 8, day, tzinfo=UTC)
 
 
-def collected(lake, month, at, *posts, cut="final", source="api", account="a", platform="x"):
+def collected(lake, month, at, *posts, cut="final", source="api", account="a", platform="x", force=True):
     """A finished collection of one account's posts, all read at one instant."""
     subject = Subject(platform, month, cut, synthetic=True, source=source)
     who = Account(city_id="c", platform=platform, handle=account, account_id=account)
-    collection, _ = open_collection(lake, subject, [who], force=True)
-    common = {"account_id": account, "platform_account_id": "9", "observed_at": at, "payload": "{}"}
+    collection, _ = open_collection(lake, subject, [who], force=force)
+    common = {"account_id": account, "platform_account_id": account, "observed_at": at, "payload": "{}"}
     if source == "files":
         common["platform"] = platform
     rows = [{**common, subject.post_key: post} for post in posts]
@@ -68,6 +70,14 @@ def test_a_month_counts_a_post_again_that_the_other_month_has_no_longer(staged):
     assert moved_posts(staged, [JUNE]) == []
 
 
+def test_two_months_that_read_a_post_at_one_time_do_not_lose_it_where_the_first_goes_on(staged):
+    """As two files of a vendor may; an account is added to May's collection after June's has ended."""
+    collected(staged, MAY, seen(1), "moves")
+    collected(staged, JUNE, seen(1), "moves")
+    collected(staged, MAY, seen(1), "other", account="b", force=False)
+    assert counted(staged) == [(MAY, "other"), (JUNE, "moves")]
+
+
 def test_of_three_months_that_have_a_post_one_counts_it(staged):
     collected(staged, MAY, seen(2), "moves")
     collected(staged, JULY, seen(3), "moves")
@@ -84,14 +94,51 @@ def test_a_vendors_month_and_the_platforms_own_are_compared_and_two_platforms_ar
     assert rows == [("tiktok", JUNE), ("x", MAY)]
 
 
-def test_a_post_dated_in_another_month_now_is_not_deleted(staged, graph):
+@pytest.mark.parametrize("order", ["June in between", "June last"])
+def test_a_post_dated_in_another_month_now_is_not_deleted(staged, graph, order):
     collected(staged, MAY, seen(1), "moves", "goes", cut="provisional")
-    collected(staged, JUNE, seen(2), "moves")
+    if order == "June in between":
+        collected(staged, JUNE, seen(2), "moves")
     collected(staged, MAY, seen(3))
+    if order == "June last":
+        collected(staged, JUNE, seen(4), "moves")
     run_model(staged, graph.project["intermediate.int_deleted_posts"], MAY)
     with staged.read() as cursor:
         gone = read_frame(cursor, "select post_id from intermediate.int_deleted_posts").rows()
     assert gone == [("goes",)]
+
+
+def test_an_edition_rests_on_the_collection_that_took_a_post_from_its_month(staged):
+    """Made again from a snapshot before it, the month would count the post once more."""
+
+    def rests_on():
+        span = {"carried": date(2025, 3, 1), "previous": date(2025, 4, 1), "month": MAY}
+        with staged.read() as cursor:
+            return [one for (one,) in cursor.execute(_COLLECTION_IDS, span).fetchall()]
+
+    collected(staged, MAY, seen(1), "moves")
+    collected(staged, JUNE, seen(2), "own")
+    assert rests_on() == ["2025-05.x.0001"]
+    collected(staged, JUNE, seen(3), "moves")
+    assert rests_on() == ["2025-05.x.0001", "2025-06.x.0002"]
+    collected(staged, JUNE, seen(4), "own")  # and on the one that gave it back
+    assert rests_on() == ["2025-05.x.0001", "2025-06.x.0003"]
+
+
+def test_an_account_is_not_forgotten_before_the_month_that_a_post_has_left_is_derived_again(staged, graph):
+    """Its kept sums would count the post in both months for good."""
+    model = graph.project["intermediate.int_account_month_posts"]
+    collected(staged, MAY, seen(1), "moves")
+    run_model(staged, model, MAY)
+    collected(staged, JUNE, seen(2), "moves")
+    run_model(staged, model, JUNE)
+    with pytest.raises(LakeError, match=r"2025-05: 0 posts, sums of 1; nothing was removed"):
+        forget(staged, "x", "a", reason="asked for", removed_at=seen(3))
+    run_model(staged, model, MAY)
+    forget(staged, "x", "a", reason="asked for", removed_at=seen(3))
+    with staged.read() as cursor:
+        kept = read_frame(cursor, "select month, posts from raw.forgotten_sums where posts > 0").rows()
+    assert kept == [(JUNE, 1)]
 
 
 def test_a_forgotten_accounts_posts_are_not_named_among_the_moved(staged, graph):
