@@ -84,15 +84,17 @@ class _Row(NamedTuple):
     """A row of a file: where it stands, the account it is about, and its cells by column; an empty cell is null."""
 
     where: str
+    platform: str
     account_id: str
     cells: dict[str, str | None]
 
 
 class _Listed(NamedTuple):
-    """The rows of accounts.csv, by the ids and by the handles in it."""
+    """The platform's rows of accounts.csv, by the ids and by the handles in it; and the ids of all platforms'."""
 
     by_id: dict[str, _Row]
     by_handle: dict[str, _Row]
+    ids: set[tuple[str, str]]
 
     def of(self, account: Account) -> _Row | None:
         """The row of an account: by its platform's id, else by its handle, else by the registry's own key for it.
@@ -152,8 +154,11 @@ class FileReader:
         Raises:
             CollectionError: an id or a handle stands there twice.
         """
-        listed = _Listed({}, {})
+        listed = _Listed({}, {}, set())
         for row in self._rows("accounts", ACCOUNTS, required=True):
+            listed.ids.add((row.platform, row.account_id))
+            if row.platform != self.platform:
+                continue
             handle = row.cells["handle"] or ""
             key = handle_key(self.platform, handle.removeprefix("@"))
             for column, first in (
@@ -173,16 +178,17 @@ class FileReader:
         """The platform's rows of a file by account id, in the file's order.
 
         Raises:
-            CollectionError: a row is of an account that accounts.csv does not have.
+            CollectionError: a row, of whatever platform, is of an account that accounts.csv does not have there.
         """
         rows: dict[str, list[_Row]] = defaultdict(list)
         for row in self._rows(stem, columns, required=required):
-            if row.account_id not in listed.by_id:
+            if (row.platform, row.account_id) not in listed.ids:
                 raise CollectionError(
                     f"{row.where}: account_id: expected one that {self._path('accounts').name} has for"
-                    f" {self.platform}, found {row.account_id!r}"
+                    f" {row.platform}, found {row.account_id!r}"
                 )
-            rows[row.account_id].append(row)
+            if row.platform == self.platform:
+                rows[row.account_id].append(row)
         return rows
 
     def _result(
@@ -259,7 +265,7 @@ class FileReader:
         return packed if packed.is_file() and not plain.is_file() else plain
 
     def _rows(self, stem: str, columns: Sequence[str], *, required: bool) -> Iterator[_Row]:
-        """The platform's rows of one file; every row must be of a platform there is.
+        """The rows of one file; every row must be of a platform there is.
 
         Raises:
             CollectionError: the file is not there, not CSV or lacks a column, or a row does not say whose it is.
@@ -286,9 +292,8 @@ class FileReader:
                     if "" in cells or None in cells.values():
                         raise CollectionError(f"{where}: expected {len(found)} cells")
                     _says_whose(cells, names, where)
-                    if cells["platform"] == self.platform:
-                        kept = {name: cell or None for name, cell in cells.items()}
-                        yield _Row(where, cells["account_id"], kept)
+                    kept = {name: cell or None for name, cell in cells.items()}
+                    yield _Row(where, cells["platform"], cells["account_id"], kept)
         except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
             raise CollectionError(f"{path}: expected readable UTF-8 CSV, found: {error}") from error
         finally:

@@ -62,6 +62,14 @@ def _usable_as_a_file_name(text: str) -> str:
     return text
 
 
+def _written_plainly(text: str) -> str:
+    """Full-width letters and digits, as an input method types them, are others than everybody else's."""
+    plain = unicodedata.normalize("NFKC", text)
+    if plain != text:
+        raise ValueError(f"expected {plain!r}, in plain letters and digits")
+    return text
+
+
 def _written_as_a_day(value: object) -> object:
     """Pydantic alone takes 86400 for the second of January 1970."""
     return parse_day(value.strip()) if isinstance(value, str) else value
@@ -71,6 +79,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Identifier = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_written_plainly),
     AfterValidator(_usable_as_a_file_name),
 ]
 Day = Annotated[date, BeforeValidator(_written_as_a_day)]
@@ -153,11 +162,7 @@ class Account(_Valid):
     @field_validator("handle", "account_id")
     @classmethod
     def _is_written_plainly(cls, text: str) -> str:
-        """Full-width letters and digits, as an input method types them, are others than the platform's."""
-        plain = unicodedata.normalize("NFKC", text)
-        if plain != text:
-            raise ValueError(f"expected {plain!r}, in plain letters and digits")
-        if not text.isprintable():
+        if not _written_plainly(text).isprintable():
             raise ValueError("expected no invisible characters")
         return text
 

@@ -149,10 +149,10 @@ def load(directory: Path | str) -> Dataset:
     for row in _rows(folder, "accounts", required=True):
         account = _account(row)
         accounts[account.platform, account.account_id] = account
-    posts: dict[tuple[str, str], Post] = {}
+    posts: dict[tuple[str, str, str], Post] = {}  # a joint post stands under each of its accounts
     for row in _rows(folder, "posts", required=True):
         post = _post(row, accounts)
-        posts[post.account.platform, post.post_id] = post
+        posts[post.account.platform, post.account.account_id, post.post_id] = post
     for row in _rows(folder, "followers", required=False):
         _observe_account(row, accounts)
     for row in _rows(folder, "snapshots", required=False):
@@ -212,11 +212,11 @@ def _observe_account(row: _Row, accounts: dict[tuple[str, str], Account]) -> Non
         account.observations.append((_time(row, "observed_at", observed_at), number))
 
 
-def _observe_post(row: _Row, posts: dict[tuple[str, str], Post]) -> None:
-    platform, _, post_id, observed_at, *counts, text = row.cells
-    post = posts.get((_platform(row, platform), post_id))
+def _observe_post(row: _Row, posts: dict[tuple[str, str, str], Post]) -> None:
+    platform, account_id, post_id, observed_at, *counts, text = row.cells
+    post = posts.get((_platform(row, platform), account_id, post_id))
     if post is None:
-        raise row.wrong("post_id", f"the id of a {platform} post in posts.csv", post_id)
+        raise row.wrong("post_id", f"the id of a {platform} post of {account_id} in posts.csv", post_id)
     seen_at = _time(row, "observed_at", observed_at)
     post.snapshots.append((seen_at, _counts(row, counts)))
     if text:

@@ -154,6 +154,7 @@ def test_a_file_that_is_none_is_named_with_its_line(folder, name, text, said):
         ("accounts.csv", " tiktok,76,sbx_six,,1,", r"accounts\.csv line 5: platform: .*, found ' tiktok'"),
         ("posts.csv", "TikTok,71,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: platform: .* found 'TikTok'"),
         ("posts.csv", "tiktok,79,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: account_id: .*, found '79'"),
+        ("posts.csv", "instagram,71,5,2025-05-03T10:00:00Z,,,,,,,,", r"line 8: .* has for instagram, found '71'"),
         ("posts.csv", "tiktok,6.9E+18,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: .*, found '6\.9E\+18'"),
         ("posts.csv", "tiktok,@sbx_one,5,2025-05-03T10:00:00Z,,,,,,,,", r"line 8: account_id: .*, found '@sbx_one'"),
         ("posts.csv", "tiktok,71 ,5,2025-05-03T10:00:00Z,,,,,,,,", r"posts\.csv line 8: account_id: .*, found '71 '"),
@@ -183,6 +184,7 @@ def test_handles_lead_to_their_rows_without_capitals_and_on_facebook_without_dot
         encoding="utf-8",
     )
     (folder / "posts.csv").write_text(POSTS.splitlines()[0], encoding="utf-8")
+    (folder / "followers.csv").unlink()
 
     async def run(given):
         return [result async for result in FileReader("facebook", folder).look([given], MAY)]

@@ -270,6 +270,15 @@ def test_what_an_input_method_or_a_spreadsheet_makes_of_a_cell_is_refused_with_l
     assert found.startswith(f"reg/accounts.csv line 2, column {column}: {said}")
 
 
+def test_a_city_id_of_other_digits_is_refused_wherever_it_stands():
+    """Two files that agree on it are refused as well: the third, or next month's, does not."""
+    wide = [text.replace("320100", "３２０１００") for text in (CITIES, ACCOUNTS + "320100,x,nj,,,,,\n")]
+    assert [one.partition(": ")[0] for one in problems(*wide)] == [
+        "reg/cities.csv line 2, column city_id",
+        "reg/accounts.csv line 2, column city_id",
+    ]
+
+
 @pytest.mark.parametrize(
     "row", ["facebook,12.34,,,,,", "instagram,2024,,,,,", "x,12306,,,,,", "tiktok,nj,6900000000000000001,,,,", "instagram,nj,748805103,,,,", "instagram,nj,17841400000000000,,,,", "youtube,nj,123456,,,,"],
 )  # fmt: skip

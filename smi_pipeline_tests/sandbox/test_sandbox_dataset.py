@@ -44,6 +44,15 @@ def test_the_last_row_of_a_repeated_post_wins(tmp_path, write_tables):
     assert (post.kind, post.created_at.day) == ("photo", 2)
 
 
+def test_a_joint_post_stands_under_each_of_its_accounts(tmp_path, write_tables):
+    other = (ACCOUNT[0], "other", "sbx_other", *ACCOUNT[3:])
+    dataset = load(write_tables(tmp_path, accounts=[ACCOUNT, other], posts=[POST, (POST[0], "other", *POST[2:])]))
+    assert [(post.account.account_id, post.post_id) for post in dataset.posts] == [
+        (ACCOUNT[1], POST[2]),
+        ("other", POST[2]),
+    ]
+
+
 def changed(row, place, value):
     return (*row[:place], value, *row[place + 1 :])
 
@@ -83,7 +92,7 @@ def changed(row, place, value):
         ),
         (
             {"accounts": [ACCOUNT], "posts": [], "snapshots": [("x", "1", "9", "2025-05-01T00:00:00Z", 1, 1, 1, 1)]},
-            "snapshots.csv line 2: post_id: expected the id of a x post in posts.csv, found '9'",
+            "snapshots.csv line 2: post_id: expected the id of a x post of 1 in posts.csv, found '9'",
         ),
     ],
 )
