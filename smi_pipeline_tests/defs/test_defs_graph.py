@@ -63,7 +63,7 @@ def metadata(definitions):
 
 def test_every_table_tells_its_columns_each_with_its_meaning(metadata):
     tables = {key: told for key, told in metadata.items() if not key.startswith(("report/", "snapshots/"))}
-    assert len(tables) == 28 + 2 + 16 + 5 + 1
+    assert len(tables) == 30 + 2 + 16 + 5 + 1
     for key, told in tables.items():
         columns = told["dagster/column_schema"].columns
         assert columns, key
