@@ -120,7 +120,7 @@ def test_a_run_makes_the_checks_of_its_job_and_none_of_them_asks_whether_it_is_l
             assert made == dict.fromkeys((one for one in own if one.asset_key in run.asset_selection), 2)
             assert "freshness_check" not in {one.name for one in made}
             chosen.add((run.job_name, len(run.asset_selection), len(made)))
-    assert {(job, assets) for job, assets, _ in chosen} >= {("collect", 5), ("collect", 1), ("derive", 47)}
+    assert {(job, assets) for job, assets, _ in chosen} >= {("collect", 5), ("collect", 1), ("derive", 49)}
     assert all(checks > 1 for _, _, checks in chosen)
 
 
