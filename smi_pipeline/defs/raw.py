@@ -158,7 +158,7 @@ def must_be_finished(summary: Summary, about: str) -> None:
 
 
 def leaving(lake: Lake, months: Sequence[Month]) -> list[str]:
-    """What to say of posts that some months count and another has too: nothing derives the other again unbidden."""
+    """What to say of posts that some months count and another has too: the other is derived again only on request."""
     return [
         f"posts of {platform} that {Month(left)} has are dated in {Month(first)} now and count there alone: {posts};"
         f" to take them out of {Month(left)}, derive it again: smi run {Month(left)}"
