@@ -5,8 +5,8 @@
 -- units   instants in UTC: last_seen_at when its counts were last read, missed_at when its account was first read to the
 --         end without it; it was deleted or hidden between the two
 -- caveat  only where the account was read to its end both times: a post of an account that did not answer, or whose
---         history was cut off, is not gone but unseen. One that comes back is no longer here, nor
---         is one that is dated in another month now. Posts of another account, read under a wrong handle, are not gone
+--         history was cut off, is not gone but unseen. One that comes back is no longer here, nor is one
+--         that is dated in another month now. Posts of another account, read under a wrong handle, are not gone
 
 with reads as (
     select

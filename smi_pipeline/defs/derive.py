@@ -233,19 +233,15 @@ def _of_those_read(observations: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFr
     They were made under a handle that has been corrected since. Only ids in the platform's own form tell: what stands
     in for one, such as TikTok's handle or a vendor's key, may be another one of the same account.
     """
+    whose = ("platform", "account_id", "platform_account_id")
     read = {
-        (platform, account_id): own_id
-        for platform, account_id, own_id in asked.select("platform", "account_id", "platform_account_id").iter_rows()
+        (platform, account_id): platform_id(platform, own_id or "")
+        for platform, account_id, own_id in asked.select(whose).iter_rows()
     }
     of_another = [
-        own_id is not None
-        and (known := read.get((platform, account_id))) is not None
-        and own_id != known
-        and platform_id(platform, own_id) is not None
-        and platform_id(platform, known) is not None
-        for platform, account_id, own_id in observations.select(
-            "platform", "account_id", "platform_account_id"
-        ).iter_rows()
+        (known := read.get((platform, account_id))) is not None
+        and platform_id(platform, own_id or "") not in (None, known)
+        for platform, account_id, own_id in observations.select(whose).iter_rows()
     ]
     return observations.filter(~pl.Series(of_another, dtype=pl.Boolean))
 

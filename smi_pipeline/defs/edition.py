@@ -53,7 +53,7 @@ where month = $month
 order by platform
 """
 # What an edition rests on. Ranks change against the month before, which may rest on figures of the one before it.
-# Another month's collection may have taken posts from theirs. Growth is reckoned from figures of single days near
+# Another month's collection may have taken posts from theirs. Growth is counted from figures of single days near
 # either border. Experts may be carried from three months back.
 _COLLECTED = """
 from raw.collection_log
